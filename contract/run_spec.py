@@ -1,0 +1,143 @@
+"""RunSpec: the work order of one launch, from the controller to the sync.
+
+JSON of at most 64 KiB in the environment variable `GSC_SYNC_RUN_SPEC`, or a file given by `--spec`. Strict: an
+unknown key or a wrong type is refused with the path of the field, so that a typo never silently changes a run.
+Credentials never stand in it, only the paths below which they are mounted. Documented in docs/contract.md.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+
+from contract.document import Document
+
+ENVIRONMENT_VARIABLE = "GSC_SYNC_RUN_SPEC"
+MAX_BYTES = 64 * 1024
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+Path = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+SchemaName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,47}$")]
+
+SearchType = Literal["web", "image", "video", "news", "discover", "googleNews"]
+DimensionSet = Literal["page-query"]
+
+
+class Trigger(StrEnum):
+    """Why a run exists."""
+
+    CRON = "Cron"
+    """A slot of the schedule came due."""
+    MANUAL = "Manual"
+    """Somebody set the run-now annotation, or ran the program by hand."""
+    CREATE = "Create"
+    """`runOnCreate`: the schedule was seen for the first time."""
+
+
+class DataState(StrEnum):
+    """Which days count: ALL includes fresh data that may still change, FINAL only settled days."""
+
+    ALL = "All"
+    FINAL = "Final"
+
+
+class Window(Document):
+    """The rolling window: `days` Pacific calendar days, the newest being the Pacific day of the slot."""
+
+    days: Annotated[int, Field(ge=1, le=480)] = 14
+    data_state: DataState = DataState.ALL
+
+
+class PropertyFilter(Document):
+    """Which of the properties an identity sees are synced. Shell-style patterns (`*`, `?`), exclude wins."""
+
+    include: Annotated[list[Pattern], Field(max_length=100)] = ["*"]
+    exclude: Annotated[list[Pattern], Field(max_length=100)] = []
+
+
+class Workspace(Document):
+    """One Google identity and the properties to sync with it; it succeeds or fails alone."""
+
+    name: Name
+    credentials_path: Path
+    """File with a service-account key or an OAuth refresh token (`authorized_user` JSON)."""
+    credentials_hint: Annotated[str, StringConstraints(max_length=512)] = ""
+    """What to tell a person when the file is missing, such as "Secret 'acme-google' key 'credentials.json'"."""
+    subject: Annotated[str, StringConstraints(max_length=320)] | None = None
+    """User to act for (domain-wide delegation of a service account)."""
+    properties: PropertyFilter = PropertyFilter()
+
+
+class Destination(Document):
+    """The Postgres database: a directory with one file per key of the Secret.
+
+    Keys: `uri`, or `host`, `port`, `dbname`, `user`, `password`, `sslmode`; `ca.crt` beside either.
+    """
+
+    path: Path
+    hint: Annotated[str, StringConstraints(max_length=512)] = ""
+    schema_name: SchemaName = "gsc"
+
+
+class Limits(Document):
+    """Bounds of one launch. Times in seconds, rates in requests per second."""
+
+    min_success_ratio: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Below this share of successful workspaces the launch fails; 0 of N fails in any case."""
+    concurrency: Annotated[int, Field(ge=1, le=100)] = 10
+    """Properties worked on side by side."""
+    requests_per_second_per_property: Annotated[float, Field(gt=0, le=100)] = 5.0
+    load_cooldown_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
+    """How long a property rests after a load-quota refusal; Google says 15 minutes."""
+    grace_seconds: Annotated[int, Field(ge=1, le=600)] = 30
+    """Between SIGTERM and SIGKILL."""
+
+
+class RunSpec(Document):
+    """One launch of one attempt of one run. Times are aware datetimes, written as RFC 3339 in UTC."""
+
+    max_bytes: ClassVar[int] = MAX_BYTES
+
+    version: Literal[1] = 1
+    schedule_uid: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    namespace: Annotated[str, StringConstraints(min_length=1, max_length=63)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=253)]
+    run_id: Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9-]+$")]
+    """The slot in unix minutes, or `m-` and a hash of the token of a manual run."""
+    slot: AwareDatetime
+    attempt: Annotated[int, Field(ge=1, le=20)] = 1
+    launch: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Grows with every Job of a run; the fence in `gsc.run` compares it."""
+    trigger: Trigger = Trigger.MANUAL
+    timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    """Of the program, from its start. The soft deadline lies at 95 % of it."""
+    window: Window = Window()
+    search_types: Annotated[list[SearchType], Field(min_length=1, max_length=6)] = ["web"]
+    dimension_sets: Annotated[list[DimensionSet], Field(min_length=1, max_length=1)] = ["page-query"]
+    workspaces: Annotated[list[Workspace], Field(min_length=1, max_length=100)]
+    destination: Destination
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _workspaces_are_distinct(self) -> Self:
+        names = [workspace.name for workspace in self.workspaces]
+        if len(set(names)) != len(names):
+            raise ValueError("workspaces must have distinct names")
+        return self
+
+    @property
+    def soft_deadline_seconds(self) -> float:
+        """Seconds after the start at which no new cell is taken."""
+        return self.timeout_seconds * 0.95
+
+    def slot_minutes(self) -> int:
+        return unix_minutes(self.slot)
+
+
+def unix_minutes(moment: datetime) -> int:
+    """The slot as it stands in names and labels: whole minutes since 1970-01-01T00:00Z."""
+    return int(moment.timestamp()) // 60

@@ -1,0 +1,112 @@
+"""The errors of the sync, as a tree. Each carries the FailureClass that metrics and summaries show.
+
+SyncError
+├── CredentialsError      one workspace cannot speak to Google (missing, invalid, revoked, scope, API disabled)
+├── PropertyError         one property cannot be read (permission, gone, bad request)
+├── QuotaError            Google says later
+│   ├── LoadQuotaError    one property must rest for the cool-down
+│   └── DailyQuotaError   one project must rest until Pacific midnight
+├── GoogleUnavailable     transient trouble that outlasted its retries
+├── BadAnswer             an answer that makes no sense, again and again
+├── DatabaseError         fatal for the run
+│   ├── DatabaseUnavailable   retrying the launch later can help
+│   └── DatabaseRefused       a person must change something (privilege, password, encoding, version)
+├── Superseded            a higher launch of this run has taken over: stop at once
+├── Interrupted           SIGTERM or the soft deadline
+└── ConfigurationError    the run spec or the environment is wrong
+"""
+
+from __future__ import annotations
+
+from contract import FailureClass
+
+
+class SyncError(Exception):
+    """Something went wrong that this program understands."""
+
+    failure_class: FailureClass = FailureClass.UNEXPECTED
+
+    def __init__(self, message: str, failure_class: FailureClass | None = None) -> None:
+        super().__init__(message)
+        if failure_class is not None:
+            self.failure_class = failure_class
+
+
+class CredentialsError(SyncError):
+    """A workspace's identity does not work; other workspaces go on."""
+
+    failure_class = FailureClass.CREDENTIALS_INVALID
+
+
+class PropertyError(SyncError):
+    """One property cannot be read; its stored rows stay, other properties go on."""
+
+    failure_class = FailureClass.PERMISSION_DENIED
+
+
+class QuotaError(SyncError):
+    """Google asks to come back later. `retry_after` is in seconds."""
+
+    failure_class = FailureClass.RATE_LIMITED
+
+    def __init__(self, message: str, retry_after: float, failure_class: FailureClass | None = None) -> None:
+        super().__init__(message, failure_class)
+        self.retry_after = retry_after
+
+
+class LoadQuotaError(QuotaError):
+    """The load quota of one property is spent."""
+
+    failure_class = FailureClass.LOAD_QUOTA
+
+
+class DailyQuotaError(QuotaError):
+    """The daily quota of a project is spent."""
+
+    failure_class = FailureClass.DAILY_QUOTA
+
+
+class GoogleUnavailable(SyncError):  # noqa: N818 - named for the state, as the field does
+    """Google could not be reached, or kept failing."""
+
+    failure_class = FailureClass.GOOGLE_UNAVAILABLE
+
+
+class BadAnswer(SyncError):  # noqa: N818
+    """Google's answer was not what its documentation promises, several times in a row."""
+
+    failure_class = FailureClass.BAD_ANSWER
+
+
+class DatabaseError(SyncError):
+    """The database cannot serve this launch."""
+
+    failure_class = FailureClass.DATABASE_UNAVAILABLE
+
+
+class DatabaseUnavailable(DatabaseError):
+    """Down, full, or out of connections: a later launch may succeed."""
+
+
+class DatabaseRefused(DatabaseError):
+    """Wrong password, missing privilege, wrong encoding, newer schema: a person must act."""
+
+    failure_class = FailureClass.DATABASE_REFUSED
+
+
+class Superseded(SyncError):  # noqa: N818
+    """A higher launch holds the run; nothing of this one may be written any more."""
+
+    failure_class = FailureClass.SUPERSEDED
+
+
+class Interrupted(SyncError):  # noqa: N818
+    """The launch was told to stop, or its soft deadline came."""
+
+    failure_class = FailureClass.INTERRUPTED
+
+
+class ConfigurationError(SyncError):
+    """The run spec, the command line or the environment is wrong; retrying cannot help."""
+
+    failure_class = FailureClass.CONFIGURATION

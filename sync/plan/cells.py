@@ -1,0 +1,71 @@
+"""A cell: the unit of work, of transaction and of checkpoint.
+
+One property, one Pacific day, one search type, one dimension set. `plan` lists the cells of a run, `google` fetches
+one whole, `store` replaces one whole. Pure data: nothing here knows HTTP or SQL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from contract.run_spec import DimensionSet, SearchType
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """Names one cell. `property` is Google's own string, byte for byte."""
+
+    property: str
+    day: date
+    search_type: SearchType
+    dimension_set: DimensionSet = "page-query"
+
+
+class Row(NamedTuple):
+    """One row of a page-query cell. A dimension that the search type does not offer is the empty string.
+
+    `position` is 1-based, and None where Google gives none (discover, googleNews).
+    """
+
+    page: str
+    query: str
+    country: str
+    device: str
+    clicks: int
+    impressions: int
+    position: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedCell:
+    """A cell as Google showed it, gathered from all its pages within one attempt.
+
+    `rows` are distinct by (page, query, country, device). `final` is False while Google may still change the day.
+    `quarantined` holds the raw JSON of rows that follow no rule (wrong key count, impossible numbers); the cell is
+    stored without them and is not final.
+    """
+
+    cell: Cell
+    rows: list[Row]
+    final: bool
+    saturated: bool = False
+    aggregation: str = ""
+    pages: int = 0
+    requests: int = 0
+    duplicates: int = 0
+    quarantined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """What storing a cell changed. `skipped` says the digest was equal and only the ledger was touched."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    skipped: bool = False
+    kept_because_empty: bool = False
+    """One empty answer never deletes a day that had rows: the rows were kept, the emptiness was noted."""

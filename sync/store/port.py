@@ -1,0 +1,97 @@
+"""The store as the run sees it: a small port with two adapters of equal standing, Postgres and memory.
+
+Every method is safe to call from many threads. Every write is safe to repeat. Errors are those of `sync.errors`:
+nothing of psycopg passes this door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from types import TracebackType
+from typing import Protocol, Self
+
+from contract import RunSummary
+from sync.plan.cells import Cell, CellResult, FetchedCell, Row
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """Names a run in `gsc.run`; `launch` is the fence, not part of the key."""
+
+    schedule_uid: str
+    run_id: str
+    shard: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The run row is ours; `previous_launch` is the launch it was taken over from, or 0."""
+
+    previous_launch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyComplete:
+    """An earlier launch finished the run; answer with its summary and write nothing."""
+
+    summary: RunSummary
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """What the ledger knows of one cell."""
+
+    cell: Cell
+    rows: int
+    digest: bytes
+    final: bool
+    saturated: bool
+    run_id: str
+    empty_answers: int
+    """How often in a row Google answered empty while rows were stored."""
+
+
+class Store(Protocol):
+    """Rows, ledger and run fence."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+    def migrate(self) -> None:
+        """Bring the schema to this program's version, under a lock; refuse a schema that is too new.
+
+        Raises DatabaseRefused (privilege, encoding, version) or DatabaseUnavailable.
+        """
+
+    def check(self) -> Sequence[str]:
+        """Problems a person can mend, as sentences with the next step (a missing GRANT, a wrong encoding); changes nothing."""
+
+    def claim_run(self, run: RunKey, launch: int) -> Claimed | AlreadyComplete:
+        """Take the run row over; only a higher (or the same) launch may.
+
+        Raises Superseded when a higher launch holds it.
+        """
+
+    def write_cell(self, fetched: FetchedCell, run: RunKey, launch: int) -> CellResult:
+        """Replace the cell as a set, in one transaction with its ledger row and the fence held FOR SHARE.
+
+        Raises Superseded when the launch no longer holds the run, DatabaseUnavailable or DatabaseRefused.
+        """
+
+    def finish_run(self, run: RunKey, launch: int, summary: RunSummary, *, complete: bool) -> None:
+        """Store the summary; `complete` closes the run for good, so that a later launch only repeats the summary.
+
+        Raises Superseded.
+        """
+
+    def ledger(self, property_: str, first: date, last: date) -> Sequence[LedgerEntry]:
+        """The entries of one property between two days, both included."""
+
+    def done_by_run(self, run: RunKey) -> frozenset[Cell]:
+        """Cells this run has committed, by any of its launches: a later launch need not fetch them again."""
+
+    def rows(self, cell: Cell) -> Sequence[Row]:
+        """The stored rows of a cell, in key order. For tests and `check`, not for the hot path."""
