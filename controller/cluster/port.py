@@ -1,0 +1,106 @@
+"""Cluster: what the operator asks of a Kubernetes API server, as a small Protocol.
+
+Two adapters of equal standing: `kube.KubeCluster` over `kubernetes.aio`, and `memory.MemoryCluster`, which keeps
+objects in a dict, numbers resource versions, refuses stale writes and doubled names, and can crash or lose answers
+at any call. Bodies are plain dicts; `watch.read` makes records of them. Every call has a time-out.
+
+Errors, the only ones that pass this door:
+
+ClusterError
+├── Conflict        409 on a write: somebody wrote in between; read again and decide again
+├── AlreadyExists   409 on a create: the name is taken
+├── NotFound        404
+├── Refused         400, 403 (quota, permission, admission), 422: repeating the same request cannot help now
+├── Unauthorized    401: the token is no good; a new one is read from its file at the next call
+├── Throttled       429: `retry_after` in seconds
+└── Unavailable     5xx, time-out, connection lost: the write may or may not have happened
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+Body = Mapping[str, Any]
+
+
+class ClusterError(Exception):
+    """The API server did not do what was asked."""
+
+
+class Conflict(ClusterError):  # noqa: N818 - named as the API names them
+    """The resource version or UID given is not the present one."""
+
+
+class AlreadyExists(ClusterError):  # noqa: N818
+    """The name is taken."""
+
+
+class NotFound(ClusterError):  # noqa: N818
+    """There is no such object (any more)."""
+
+
+class Refused(ClusterError):  # noqa: N818
+    """The API server understood and said no; the message is its own, cut to 512 characters."""
+
+
+class Unauthorized(ClusterError):  # noqa: N818
+    """The token was not accepted."""
+
+
+class Throttled(ClusterError):  # noqa: N818
+    """Too many requests."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unavailable(ClusterError):  # noqa: N818
+    """No answer, or a 5xx: what was asked may or may not have happened."""
+
+
+class Cluster(Protocol):
+    """About a dozen calls. `namespace` '' in a list means all namespaces (only with cluster-wide rights)."""
+
+    def list_schedules(self, namespace: str) -> AsyncIterator[Body]:
+        """All schedules, in chunks of 500, from a consistent read."""
+
+    def list_jobs(self, namespace: str) -> AsyncIterator[Body]:
+        """The Jobs with our managed-by label, in chunks of 500, from a consistent read."""
+
+    def list_pods(self, namespace: str) -> AsyncIterator[Body]:
+        """The pods with our managed-by label."""
+
+    async def get_schedule(self, namespace: str, name: str) -> Body: ...
+
+    async def get_job(self, namespace: str, name: str) -> Body: ...
+
+    async def create_job(self, namespace: str, body: Body) -> Body:
+        """Raises AlreadyExists, Refused, Unavailable ..."""
+
+    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        """Foreground, with the UID as precondition. NotFound when it is gone already."""
+
+    async def patch_status(self, namespace: str, name: str, resource_version: str, status: Body) -> Body:
+        """Merge-patch `.status` with the resource version as precondition; returns the new object."""
+
+    async def create_event(self, namespace: str, body: Body) -> Body: ...
+
+    async def patch_event(self, namespace: str, name: str, body: Body) -> Body: ...
+
+    async def get_lease(self, namespace: str, name: str) -> Body: ...
+
+    async def create_lease(self, namespace: str, body: Body) -> Body: ...
+
+    async def replace_lease(self, namespace: str, name: str, body: Body) -> Body:
+        """PUT with the resource version in the body as precondition."""
+
+    async def server_time(self) -> datetime:
+        """The API server's clock, from the `Date` header of a cheap request; one second of resolution."""
+
+    async def problems(self) -> list[str]:
+        """What is missing for us to serve: CRD not served, verbs not allowed; sentences with the next step."""
+
+    async def close(self) -> None: ...

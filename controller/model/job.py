@@ -1,0 +1,84 @@
+"""JobRecord and PodFacts: what the operator remembers of a Job of ours and of its pod. Slim, frozen, never a body.
+
+Facts of a pod are kept when seen, since deadlines and evictions delete pods before their Job says why. Text out of
+pods is hostile: it is cut to the sizes below while parsing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+MAX_TERMINATION_MESSAGE = 4096
+MAX_REASON_TEXT = 256
+
+
+class JobState(StrEnum):
+    ACTIVE = "Active"
+    """Not finished; pods may be pending or running, or being removed after FailureTarget."""
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+class Trouble(StrEnum):
+    """Why a container does not start, from the pod's waiting reason or conditions."""
+
+    NONE = ""
+    IMAGE = "ImageUnavailable"
+    UNSCHEDULABLE = "Unschedulable"
+    VOLUME = "VolumeUnavailable"
+    CONFIG = "ContainerConfigError"
+
+
+class Disruption(StrEnum):
+    """Why the cluster took the pod away: not the program's fault, so no attempt is used."""
+
+    NONE = ""
+    EVICTED = "Evicted"
+    PREEMPTED = "Preempted"
+    NODE_LOST = "NodeLost"
+    DELETED = "PodDeleted"
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """The newest facts of the one pod of a Job. `exit_code` is None until the container terminated."""
+
+    uid: str
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    termination_reason: str = ""
+    """Completed, Error, OOMKilled, DeadlineExceeded, ContainerStatusUnknown ..."""
+    termination_message: str = ""
+    trouble: Trouble = Trouble.NONE
+    trouble_message: str = ""
+    disruption: Disruption = Disruption.NONE
+    gone: bool = False
+    """The pod object has been deleted since."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A Job that carries our labels, or stands where one of ours should (then `ours` of `decide` says no)."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    owner_uid: str
+    """UID of the controlling owner reference; '' when there is none."""
+    run_id: str
+    slot_minutes: int
+    attempt: int
+    launch: int
+    trigger: str
+    created_at: datetime
+    state: JobState
+    failure_reason: str = ""
+    """Of the Failed or FailureTarget condition: DeadlineExceeded, BackoffLimitExceeded ..."""
+    finished_at: datetime | None = None
+    deleting: bool = False
+    pod: PodFacts | None = None

@@ -1,0 +1,198 @@
+"""Status: everything the operator knows of a schedule beyond its spec, as it stands in `.status`.
+
+It is derived, never incremented blindly: `active` lists the launches not yet counted, and the one write that moves a
+launch to the counters names its Job UID, so a crash can neither lose nor double a count. Bounded lists keep the whole
+object below 16 KiB. `status_io` turns it into JSON and back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+HISTORY_LIMIT = 10
+ERRORS_LIMIT = 3
+DECISIONS_LIMIT = 20
+TOKENS_LIMIT = 10
+
+
+class Outcome(StrEnum):
+    """How a launch, and in the end a run, came out."""
+
+    SUCCEEDED = "Succeeded"
+    PARTIALLY_SUCCEEDED = "PartiallySucceeded"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    SNOOZED = "Snoozed"
+    CONTINUES = "Continues"
+    TIMED_OUT = "TimedOut"
+    LOST = "Lost"
+    RESULT_UNKNOWN = "ResultUnknown"
+    SUPERSEDED = "Superseded"
+    """Of a run that only waited when a newer slot came due."""
+
+
+class RunState(StrEnum):
+    """Where the current run stands."""
+
+    PENDING = "Pending"
+    """A Job exists, its container has not started."""
+    RUNNING = "Running"
+    RETRYING = "Retrying"
+    """Waits for `not_before` to launch again, after a failure."""
+    SNOOZED = "Snoozed"
+    """Waits for `not_before` to launch again; no attempt was used."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptError:
+    at: datetime
+    attempt: int
+    launch: int
+    reason: str
+    message: str
+    """At most 256 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveLaunch:
+    """A launch not yet counted."""
+
+    run_id: str
+    launch: int
+    attempt: int
+    job_name: str
+    job_uid: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentRun:
+    """The one unfinished run (Forbid)."""
+
+    run_id: str
+    slot: datetime
+    trigger: str
+    """Cron, Manual or Create (contract.Trigger)."""
+    state: RunState
+    attempt: int
+    launch: int
+    """Newest launch number given out; only grows."""
+    token: str = ""
+    reason: str = ""
+    requested_by: str = ""
+    not_before: datetime | None = None
+    started_at: datetime | None = None
+    snoozes: int = 0
+    continues: int = 0
+    lost: int = 0
+    unknown: int = 0
+    coalesced: int = 0
+    """Older due slots that this run stands for."""
+    errors: tuple[AttemptError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A finished run in the history, at most 512 bytes of JSON."""
+
+    run_id: str
+    slot: datetime
+    trigger: str
+    outcome: Outcome
+    attempts: int
+    launches: int
+    finished_at: datetime
+    duration_seconds: int
+    workspaces_ok: int = 0
+    workspaces_total: int = 0
+    rows_written: int = 0
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Totals since the object was made; they never fall."""
+
+    runs: int = 0
+    succeeded: int = 0
+    partially_succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    superseded: int = 0
+    launches: int = 0
+    retries: int = 0
+    """Launches that used a further attempt after a failure."""
+    snoozes: int = 0
+    continues: int = 0
+    timeouts: int = 0
+    lost: int = 0
+    unknown: int = 0
+    slots_coalesced: int = 0
+    slots_missed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionNote:
+    """Why something did or did not run; at most 160 bytes of JSON."""
+
+    at: datetime
+    slot: datetime | None
+    what: str
+    """Launched, Adopted, Waiting, Coalesced, Superseded, Missed, Skipped, Retrying, Snoozed, Finished, Refused ..."""
+    why: str
+
+
+class ConditionType(StrEnum):
+    READY = "Ready"
+    SUSPENDED = "Suspended"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    SYNCED = "Synced"
+    DEGRADED = "Degraded"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    type: ConditionType
+    status: str
+    """True, False or Unknown."""
+    reason: str
+    message: str
+    observed_generation: int
+    last_transition_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    observed_generation: int = 0
+    schedule_hash: str = ""
+    """Of (schedule, timeZone, suspend); a new value sets `effective_since` to now."""
+    effective_since: datetime | None = None
+    """Slots at or before it never fire."""
+    watermark: datetime | None = None
+    """The newest slot that was decided (`lastScheduleTime`); never goes back."""
+    next_slot: datetime | None = None
+    current: CurrentRun | None = None
+    active: tuple[ActiveLaunch, ...] = ()
+    counters: Counters = field(default_factory=Counters)
+    consecutive_failures: int = 0
+    last_success_at: datetime | None = None
+    last_failure_at: datetime | None = None
+    newest_final_day: date | None = None
+    last_summary: str = ""
+    """RunSummary JSON of the last finished run, at most 2 KiB."""
+    history: tuple[RunRecord, ...] = ()
+    """Newest first."""
+    tokens: tuple[str, ...] = ()
+    """Hashes of handled run-now tokens, newest first."""
+    tokens_seen: bool = False
+    """The object's first visit is over: tokens found later are asked for by a person."""
+    decisions: tuple[DecisionNote, ...] = ()
+    """Newest first."""
+    conditions: tuple[Condition, ...] = ()
+
+    def condition(self, type_: ConditionType) -> Condition | None:
+        return next((condition for condition in self.conditions if condition.type == type_), None)
