@@ -1,0 +1,80 @@
+# Every target sets up what it needs; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+STAMP := $(VENV)/.installed
+# Two workers by default: the machine this is tuned for has two cores.
+WORKERS ?= 2
+TESTS ?=
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z][a-zA-Z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+$(STAMP): requirements/dev.txt scripts/setup
+	@scripts/setup $(VENV)
+	@touch $@
+
+.PHONY: setup
+setup: $(STAMP) ## Make the virtual environment with pinned tools
+
+.PHONY: demo
+demo: $(STAMP) ## See it run: cluster, chart, three schedules, rows in Postgres
+	@$(PY) -m demo up $(if $(CONTEXT),--context $(CONTEXT)) $(if $(REGISTRY),--registry $(REGISTRY))
+
+.PHONY: demo-down
+demo-down: $(STAMP) ## Take the demo away, leaving nothing
+	@$(PY) -m demo down $(if $(CONTEXT),--context $(CONTEXT))
+
+.PHONY: test
+test: $(STAMP) ## All tests: unit, integration, e2e, with coverage
+	@$(PY) scripts/test_tiers.py --workers $(WORKERS) unit integration e2e
+
+.PHONY: test-unit
+test-unit: $(STAMP) ## Unit tests alone, under a minute
+	@$(PY) scripts/test_tiers.py --workers $(WORKERS) unit
+
+.PHONY: test-integration
+test-integration: $(STAMP) ## Real API server and Postgres, simulated pods
+	@$(PY) scripts/test_tiers.py --workers $(WORKERS) integration
+
+.PHONY: test-e2e
+test-e2e: $(STAMP) ## Real kubelet, built image, chart
+	@$(PY) scripts/test_tiers.py --workers $(WORKERS) e2e
+
+.PHONY: lint
+lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck, yamllint
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/shellcheck .ci/run scripts/setup scripts/lock
+	@$(BIN)/yamllint --strict -c .yamllint.yaml crds manifests helm/gsc-sync-operator/values.yaml helm/gsc-sync-operator/Chart.yaml
+
+.PHONY: format
+format: $(STAMP) ## Format the code
+	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
+
+.PHONY: lock
+lock: $(STAMP) ## Pin the requirements anew, with hashes
+	@scripts/lock
+
+.PHONY: images
+images: $(STAMP) ## Build the production and the demo image as archives in .build/
+	@$(PY) -m images build --target runtime && $(PY) -m images build --target demo
+
+.PHONY: cluster-up
+cluster-up: $(STAMP) ## A real Kubernetes on this machine
+	@$(PY) -m devcluster up
+
+.PHONY: cluster-down
+cluster-down: $(STAMP) ## Take it away, leaving nothing
+	@$(PY) -m devcluster down
+
+.PHONY: clean
+clean: ## Remove what was built here (not the per-user cache)
+	rm -rf $(VENV) .build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov
