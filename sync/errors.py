@@ -11,6 +11,7 @@ SyncError
 ├── DatabaseError         fatal for the run
 │   ├── DatabaseUnavailable   retrying the launch later can help
 │   └── DatabaseRefused       a person must change something (privilege, password, encoding, version)
+│       └── DatabaseIncompatible  no retry of this launch can ever help (encoding, newer schema)
 ├── Superseded            a higher launch of this run has taken over: stop at once
 ├── Interrupted           SIGTERM or the soft deadline
 └── ConfigurationError    the run spec or the environment is wrong
@@ -89,9 +90,19 @@ class DatabaseUnavailable(DatabaseError):
 
 
 class DatabaseRefused(DatabaseError):
-    """Wrong password, missing privilege, wrong encoding, newer schema: a person must act."""
+    """Wrong password, missing privilege, unreadable Secret: a person must act.
+
+    The launch ends as FAILURE, because Secrets and GRANTs are mended while retries wait.
+    """
 
     failure_class = FailureClass.DATABASE_REFUSED
+
+
+class DatabaseIncompatible(DatabaseRefused):
+    """This program and this database do not fit: wrong encoding, server too old, schema newer than the program.
+
+    The launch ends as CANCELLED: nothing that a retry waits for can change it.
+    """
 
 
 class Superseded(SyncError):  # noqa: N818

@@ -63,7 +63,12 @@ class Store(Protocol):
     def migrate(self) -> None:
         """Bring the schema to this program's version, under a lock; refuse a schema that is too new.
 
-        Raises DatabaseRefused (privilege, encoding, version) or DatabaseUnavailable.
+        The run calls it once, before `claim_run` (the fence lives in a table that may not exist yet). An adapter told
+        not to migrate only checks the version here.
+
+        Raises DatabaseIncompatible (encoding, server or schema version: the launch ends as CANCELLED), DatabaseRefused
+        (password, privilege, unreadable Secret: the launch ends as FAILURE, so that a mended Secret heals by the
+        retry) or DatabaseUnavailable. Messages name the next step and never quote a password or a URI.
         """
 
     def check(self) -> Sequence[str]:
