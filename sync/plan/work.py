@@ -1,0 +1,73 @@
+"""The cells of a property, in the order in which they are taken, and what they will cost. Pure.
+
+Newest day first, search types side by side within a day: when the deadline cuts a launch short, what people look at
+first is there, and the next launch of the run goes on with the older days, since finished cells are skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from contract.run_spec import DimensionSet, SearchType
+from sync.plan.cells import Cell
+from sync.plan.windows import Days
+
+REQUESTS_PER_MINUTE_PER_USER = 1200
+"""Google's documented limit for one identity, and for one site."""
+
+REQUESTS_PER_CELL = 2
+"""A page and the empty page that proves it was the last; a saturated cell takes two full pages instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run will ask of Google, when every cell has rows and fits one page."""
+
+    properties: int
+    cells: int
+    requests: int
+    minutes: float
+
+
+def cells_of(property_: str, days: Mapping[SearchType, Days], dimension_sets: Sequence[DimensionSet]) -> list[Cell]:
+    """All cells of one property, newest day first."""
+    every_day = sorted(set(chain.from_iterable(span.newest_first() for span in days.values())), reverse=True)
+    return [
+        Cell(property_, day, search_type, dimension_set)
+        for day in every_day
+        for search_type, span in days.items()
+        if span.first <= day <= span.last
+        for dimension_set in dimension_sets
+    ]
+
+
+def still_to_do(cells: Iterable[Cell], done: Collection[Cell]) -> list[Cell]:
+    """The cells that no launch of this run has committed yet, in order."""
+    return [cell for cell in cells if cell not in done]
+
+
+def estimate(
+    properties_by_workspace: Sequence[int],
+    *,
+    days: int,
+    search_types: int,
+    dimension_sets: int,
+    concurrency: int,
+    requests_per_second_per_property: float,
+) -> Estimate:
+    """Requests and minutes of a whole run.
+
+    Three floors: one property at its own rate, all of them over `concurrency` places, one identity at Google's limit.
+    """
+    properties = sum(properties_by_workspace)
+    cells_each = days * search_types * dimension_sets
+    requests_each = search_types + cells_each * REQUESTS_PER_CELL
+    requests = requests_each * properties
+    if not properties:
+        return Estimate(0, 0, 0, 0.0)
+    each_minutes = requests_each / (requests_per_second_per_property * 60)
+    rounds = -(-properties // concurrency)
+    identity_minutes = max(properties_by_workspace) * requests_each / REQUESTS_PER_MINUTE_PER_USER
+    return Estimate(properties, cells_each * properties, requests, max(each_minutes * rounds, identity_minutes))
