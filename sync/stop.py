@@ -66,6 +66,8 @@ class Stop:
         """Wait; raise Interrupted at once when the wait would cross the soft deadline, or when told to stop."""
         self.check()
         if self._clock.monotonic() + seconds > self._soft:
-            raise Interrupted(f"Stopped by {StopReason.SOFT_DEADLINE}: a pause of {seconds:.0f} s does not fit any more.")
+            raise Interrupted(
+                f"Stopped by {StopReason.SOFT_DEADLINE}: a pause of {seconds:.0f} s does not fit any more."
+            )
         if self._clock.wait(self._event, seconds):
             self.check()

@@ -32,6 +32,7 @@ class Kind(Enum):
     TRANSIENT = "ask again"
     UNCLEAR = "a refusal nobody understands"
     BAD_ANSWER = "an answer that makes no sense"
+    OVERSIZED = "an answer beyond all bounds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,13 @@ _DAILY_REASONS = {"dailylimitexceeded", "dailylimitexceededunreg"}
 _DISABLED_REASONS = {"accessnotconfigured", "service_disabled"}
 _SCOPE_REASONS = {"access_token_scope_insufficient"}
 _PERMISSION_REASONS = {"forbidden", "insufficientpermissions", "permission_denied"}
-_TOKEN_TRANSIENT = {"internal_failure", "server_error", "temporarily_unavailable", "slow_down", "rate_limit_exceeded"}
+_TOKEN_TRANSIENT = {
+    "internal_failure",
+    "server_error",
+    "temporarily_unavailable",
+    "slow_down",
+    "rate_limit_exceeded",
+}
 _SKEW = re.compile(r"used too (early|late)|\biat\b|\bexp\b|short-lived", re.IGNORECASE)
 _MESSAGE_LENGTH = 300
 
@@ -129,7 +136,9 @@ def _refusal(status: int, headers: Mapping[str, str], error: dict[str, Any] | No
     if status in {403, 429}:
         return _refused(status, error, text, pause)
     if status == 401:
-        return Verdict(Kind.UNAUTHORIZED, FailureClass.CREDENTIALS_INVALID, f"Google does not accept the token ({text})")
+        return Verdict(
+            Kind.UNAUTHORIZED, FailureClass.CREDENTIALS_INVALID, f"Google does not accept the token ({text})"
+        )
     if status == 404:
         return Verdict(
             Kind.PROPERTY,
@@ -173,7 +182,9 @@ def _refused(status: int, error: dict[str, Any] | None, text: str, pause: float 
             FailureClass.PERMISSION_DENIED,
             f"this identity may not read this property; add it as a user in Search Console ({text})",
         )
-    return Verdict(Kind.UNCLEAR, FailureClass.PERMISSION_DENIED, f"Google refused without saying why ({text})", pause)
+    return Verdict(
+        Kind.UNCLEAR, FailureClass.PERMISSION_DENIED, f"Google refused without saying why ({text})", pause
+    )
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
@@ -200,7 +211,10 @@ def _parts(error: dict[str, Any] | None) -> list[dict[str, Any]]:
     if error is None:
         return []
     lists = [error.get("errors"), error.get("details")]
-    return [error, *(entry for found in lists if isinstance(found, list) for entry in found if isinstance(entry, dict))]
+    return [
+        error,
+        *(entry for found in lists if isinstance(found, list) for entry in found if isinstance(entry, dict)),
+    ]
 
 
 def _reasons(error: dict[str, Any] | None) -> set[str]:

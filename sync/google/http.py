@@ -19,6 +19,7 @@ from typing import Any, cast
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from sync.errors import ConfigurationError
 from sync.google.deadline import POOLS, Limits, limited
@@ -68,7 +69,12 @@ class RequestsTransport:
                 "TLS could not be established; with a private certificate authority set GSC_SYNC_CA_FILE"
                 f" ({_name(error)})",
             ) from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            http.client.HTTPException,
+            OSError,
+        ) as error:
             raise TransportError(_name(error)) from error
 
     def close(self) -> None:
@@ -91,7 +97,9 @@ class RequestsTransport:
                 body = _inflate(body, self._max_body_bytes)
             elif encoding not in {"", "identity", "gzip", "x-gzip"}:
                 raise TransportError(f"the answer came in an encoding nobody asked for ({encoding[:20]})")
-            return Response(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, body)
+            return Response(
+                answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, body
+            )
 
     def _read(self, answer: requests.Response) -> bytes:
         parts: list[bytes] = []
@@ -108,15 +116,17 @@ class _Adapter(HTTPAdapter):
     """Gives urllib3 our connections and our trust, with and without a proxy."""
 
     def __init__(self, trust: ssl.SSLContext | None, *, pool_maxsize: int) -> None:
-        self._trust = {} if trust is None else {"ssl_context": trust}
+        self._trust: dict[str, Any] = {} if trust is None else {"ssl_context": trust}
         super().__init__(pool_connections=4, pool_maxsize=pool_maxsize, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, **self._trust)
+        kwargs.update(self._trust)
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs, **self._trust)
+        kwargs.update(self._trust)
+        manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = POOLS
         return manager
 
@@ -125,7 +135,7 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext | None:
     """The usual authorities and one more; None leaves requests its own way (REQUESTS_CA_BUNDLE included)."""
     if ca_file is None:
         return None
-    context = ssl.create_default_context(cafile=requests.certs.where())
+    context = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
     try:
         context.load_verify_locations(cafile=str(ca_file))
     except (OSError, ssl.SSLError) as error:

@@ -53,18 +53,24 @@ class Policy:
     load_cooldown: float = 900.0
 
 
-def react(verdict: Verdict, seen: Mapping[Kind, int], policy: Policy, draw: Callable[[], float]) -> Again | GiveUp:
+def react(
+    verdict: Verdict, seen: Mapping[Kind, int], policy: Policy, draw: Callable[[], float]
+) -> Again | GiveUp:
     """Decide; `seen` counts the refusals of one question by kind, this one included; `draw` gives 0 <= x < 1."""
     kind, times = verdict.kind, seen[verdict.kind]
     match kind:
         case Kind.LOAD:
-            return GiveUp(LoadQuotaError(verdict.message, max(policy.load_cooldown, verdict.retry_after or 0)))
+            return GiveUp(
+                LoadQuotaError(verdict.message, max(policy.load_cooldown, verdict.retry_after or 0))
+            )
         case Kind.DAILY:
             return GiveUp(DailyQuotaError(verdict.message, verdict.retry_after or 0))
         case Kind.ACCOUNT:
             return GiveUp(CredentialsError(verdict.message, verdict.failure_class))
         case Kind.PROPERTY | Kind.REQUEST:
             return GiveUp(PropertyError(verdict.message, verdict.failure_class))
+        case Kind.OVERSIZED:
+            return GiveUp(BadAnswer(verdict.message))
         case Kind.UNAUTHORIZED:
             if times == 1:
                 return Again(0)
@@ -72,7 +78,9 @@ def react(verdict: Verdict, seen: Mapping[Kind, int], policy: Policy, draw: Call
         case Kind.RATE:
             if times < policy.rate_tries:
                 return Again(_pause(verdict, times, policy.rate_base, policy, draw))
-            return GiveUp(QuotaError(f"{verdict.message}, {times} times in a row", verdict.retry_after or policy.cap))
+            return GiveUp(
+                QuotaError(f"{verdict.message}, {times} times in a row", verdict.retry_after or policy.cap)
+            )
         case Kind.TRANSIENT:
             if times < policy.transient_tries:
                 return Again(_pause(verdict, times, policy.base, policy, draw))
@@ -90,7 +98,7 @@ def react(verdict: Verdict, seen: Mapping[Kind, int], policy: Policy, draw: Call
 
 def _pause(verdict: Verdict, times: int, base: float, policy: Policy, draw: Callable[[], float]) -> float:
     """Full jitter, never shorter than what the server asked for, within bounds."""
-    jittered = draw() * min(policy.cap, base * 2 ** (times - 1))
+    jittered = draw() * min(policy.cap, base * 2.0 ** (times - 1))
     return max(jittered, min(verdict.retry_after or 0, policy.retry_after_cap))
 
 

@@ -31,7 +31,9 @@ class Estimate:
     minutes: float
 
 
-def cells_of(property_: str, days: Mapping[SearchType, Days], dimension_sets: Sequence[DimensionSet]) -> list[Cell]:
+def cells_of(
+    property_: str, days: Mapping[SearchType, Days], dimension_sets: Sequence[DimensionSet]
+) -> list[Cell]:
     """All cells of one property, newest day first."""
     every_day = sorted(set(chain.from_iterable(span.newest_first() for span in days.values())), reverse=True)
     return [
@@ -70,4 +72,6 @@ def estimate(
     each_minutes = requests_each / (requests_per_second_per_property * 60)
     rounds = -(-properties // concurrency)
     identity_minutes = max(properties_by_workspace) * requests_each / REQUESTS_PER_MINUTE_PER_USER
-    return Estimate(properties, cells_each * properties, requests, max(each_minutes * rounds, identity_minutes))
+    return Estimate(
+        properties, cells_each * properties, requests, max(each_minutes * rounds, identity_minutes)
+    )

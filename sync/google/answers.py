@@ -1,0 +1,201 @@
+"""From the bytes of a page to rows, as cheaply as Python can.
+
+msgspec checks and builds in one pass in C; per row only a tuple is made here. Google declares counts as doubles, so a
+second decoder takes whole doubles. A page that neither takes goes, row by row, through `sync.rows`, which quarantines
+what follows no rule; a body that is no page at all raises BadBodyError and is asked for again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from sync.account import Probe, Site
+from sync.plan.cells import Row
+from sync.rows import MAX_COUNT, MAX_POSITION, check_row, whole_text
+
+Key = tuple[str, ...]
+_Text = Annotated[str, Meta(min_length=1)]
+_Int = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+_WholeDouble = Annotated[float, Meta(ge=0, le=MAX_COUNT, multiple_of=1)]
+_Position = Annotated[float, Meta(ge=0, le=MAX_POSITION)]
+
+K = TypeVar("K")
+N = TypeVar("N")
+
+
+class BadBodyError(Exception):
+    """The body is not what an answer looks like; it may be cut, or not from Google at all."""
+
+
+class _Row(Struct, Generic[K, N], gc=False):
+    keys: K
+    clicks: N
+    impressions: N
+    position: _Position | None = None
+
+
+class _Page(Struct, Generic[K, N], gc=False):
+    rows: list[_Row[K, N]] = []  # msgspec copies an empty list for each instance
+    responseAggregationType: str = ""  # noqa: N815 - Google's spelling
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer: `keys` and `rows` go together; `received` counts quarantined rows too."""
+
+    keys: list[Key]
+    rows: list[Row]
+    received: int
+    quarantined: tuple[str, ...] = ()
+    aggregation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How the keys of one group of search types look, and how a Row is made of them."""
+
+    keys: Any
+    make: Callable[[Any], Row]
+
+
+_new = tuple.__new__
+_SHAPES: dict[tuple[str, ...], _Shape] = {
+    ("page", "query", "country", "device"): _Shape(
+        tuple[_Text, str, _Text, _Text],
+        lambda row: _new(Row, (*row.keys, row.clicks, row.impressions, row.position)),
+    ),
+    ("page", "country"): _Shape(
+        tuple[_Text, _Text],
+        lambda row: _new(Row, (row.keys[0], "", row.keys[1], "", row.clicks, row.impressions, row.position)),
+    ),
+    ("page", "country", "device"): _Shape(
+        tuple[_Text, _Text, _Text],
+        lambda row: _new(
+            Row, (row.keys[0], "", row.keys[1], row.keys[2], row.clicks, row.impressions, row.position)
+        ),
+    ),
+}
+
+
+class PageDecoder:
+    """Reads the pages of one list of dimensions."""
+
+    def __init__(self, dimensions: tuple[str, ...]) -> None:
+        shape = _SHAPES[dimensions]
+        self._dimensions = dimensions
+        self._make = shape.make
+        page: Any = _Page  # subscribed with values at run time, which no type checker can follow
+        self._ints = msgspec.json.Decoder(page[shape.keys, _Int])
+        self._doubles = msgspec.json.Decoder(page[shape.keys, _WholeDouble])
+
+    def __call__(self, body: bytes) -> Page:
+        """Raises BadBodyError."""
+        try:
+            page = self._ints.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            try:
+                page = self._doubles.decode(body)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                return self._carefully(body)
+            for row in page.rows:
+                row.clicks, row.impressions = int(row.clicks), int(row.impressions)
+        make = self._make
+        rows = page.rows
+        return Page(
+            [row.keys for row in rows],
+            [make(row) for row in rows],
+            len(rows),
+            (),
+            page.responseAggregationType,
+        )
+
+    def _carefully(self, body: bytes) -> Page:
+        answer = whole_object(body)
+        raw_rows = answer.get("rows", [])
+        if not isinstance(raw_rows, list):
+            raise BadBodyError("`rows` is no list")
+        checked = [check_row(raw, self._dimensions) for raw in raw_rows]
+        rows = [row for row in checked if isinstance(row, Row)]
+        places = [Row._fields.index(name) for name in self._dimensions]
+        keys = [tuple(str(row[place]) for place in places) for row in rows]
+        aggregation = answer.get("responseAggregationType", "")
+        return Page(
+            keys,
+            rows,
+            len(raw_rows),
+            tuple(row for row in checked if isinstance(row, str)),
+            whole_text(aggregation)[:40] if isinstance(aggregation, str) else "",
+        )
+
+
+def decode_probe(body: bytes) -> Probe:
+    """Totals per day and the first incomplete date, in both spellings of its name.
+
+    Raises BadBodyError.
+    """
+    answer = whole_object(body)
+    metadata = answer.get("metadata")
+    rows = answer.get("rows", [])
+    if not isinstance(rows, list):
+        raise BadBodyError("`rows` is no list")
+    impressions: dict[date, float] = {}
+    for row in rows:
+        keys = row.get("keys") if isinstance(row, dict) else None
+        day = _day(keys[0]) if isinstance(keys, list) and keys else None
+        shown = row.get("impressions") if isinstance(row, dict) else None
+        if day is not None and isinstance(shown, int | float):
+            impressions[day] = impressions.get(day, 0) + shown
+    first = None
+    if isinstance(metadata, dict):
+        first = _day(metadata.get("first_incomplete_date")) or _day(metadata.get("firstIncompleteDate"))
+    return Probe(first, impressions)
+
+
+def decode_sites(body: bytes) -> Sequence[Site]:
+    """The properties of a `sites.list` answer; the key is absent when there is none.
+
+    Raises BadBodyError.
+    """
+    entries = whole_object(body).get("siteEntry", [])
+    if not isinstance(entries, list):
+        raise BadBodyError("`siteEntry` is no list")
+    return [
+        Site(entry["siteUrl"], str(entry.get("permissionLevel", "")))
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("siteUrl"), str) and entry["siteUrl"]
+    ]
+
+
+def whole_object(body: bytes) -> dict[str, Any]:
+    r"""The JSON object of a body, read leniently: a BOM is skipped, bytes that are no UTF-8 become lone surrogates.
+
+    Raises BadBodyError.
+    """
+    try:
+        answer = json.loads(body.decode("utf-8-sig", "surrogateescape"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadBodyError("the body is no whole JSON") from error
+    if not isinstance(answer, dict):
+        raise BadBodyError("the body is no JSON object")
+    return answer
+
+
+def _refuse_constant(name: str) -> str:
+    """NaN and Infinity are no JSON: as text they fail the check of the one row that has them."""
+    return name
+
+
+def _day(text: Any) -> date | None:
+    if not isinstance(text, str) or len(text) != 10:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

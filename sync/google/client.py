@@ -1,0 +1,207 @@
+"""One question to Google, answered or refused for good.
+
+Puts the layers together in one order: rate, token, exchange, verdict, decoding, reaction. Whoever calls gets a decoded
+answer or an error of `sync.errors`; pauses, replays, a new token after a 401 and learning the rate all happen here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
+
+from contract import FailureClass
+from sync.clock import Clock
+from sync.google.answers import BadBodyError
+from sync.google.classify import Kind, Verdict, classify
+from sync.google.rate import Bucket, wait_for
+from sync.google.retry import GiveUp, Policy, react
+from sync.google.tokens import Tokens
+from sync.google.transport import Request, Response, Transport, TransportError
+
+T = TypeVar("T")
+MAX_SKEW_SECONDS = 60.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: its name in the logs, the property and day it is about, and the request itself."""
+
+    operation: str
+    path: str
+    site_url: str = ""
+    day: str = ""
+    query: Mapping[str, Any] | None = None
+
+    @property
+    def method(self) -> str:
+        return "GET" if self.query is None else "POST"
+
+
+class RequestObserver(Protocol):
+    """Is told of every request."""
+
+    def api_request(
+        self,
+        *,
+        operation: str,
+        site_url: str,
+        day: str,
+        status: int,
+        rows: int,
+        duration_ms: int,
+        rate_limited: bool,
+    ) -> None: ...
+
+
+class SkewWatch:
+    """Compares Google's Date header with our clock, and warns once: windows and tokens hang on the time."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._warned = False
+
+    def see(self, headers: Mapping[str, str]) -> float | None:
+        """Seconds by which our clock is ahead; None when the header says nothing."""
+        try:
+            theirs = parsedate_to_datetime(headers.get("date", ""))
+            ahead = (self._now() - theirs).total_seconds()
+        except (ValueError, TypeError):
+            return None
+        with self._lock:
+            warn = abs(ahead) > MAX_SKEW_SECONDS and not self._warned
+            self._warned = self._warned or warn
+        if warn:
+            _log.warning(
+                "clock.skew: this clock differs from Google's by %.0f s; set it right, days hang on it", ahead
+            )
+        return ahead
+
+
+class Client:
+    """Asks in the name of one workspace."""
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        tokens: Tokens,
+        base_url: str,
+        clock: Clock,
+        sleep: Callable[[float], None],
+        draw: Callable[[], float],
+        policy: Policy,
+        observer: RequestObserver,
+        skew: SkewWatch,
+    ) -> None:
+        self._transport = transport
+        self._tokens = tokens
+        self._base_url = base_url.rstrip("/")
+        self._clock = clock
+        self._sleep = sleep
+        self._draw = draw
+        self._policy = policy
+        self._observer = observer
+        self._skew = skew
+
+    def ask(
+        self,
+        question: Question,
+        decode: Callable[[bytes], T],
+        buckets: tuple[Bucket, ...],
+        size: Callable[[T], int],
+    ) -> T:
+        """The decoded answer; `size` tells its number of rows, for the log.
+
+        Raises CredentialsError, PropertyError, QuotaError, GoogleUnavailable, BadAnswer or Interrupted.
+        """
+        seen: Counter[Kind] = Counter()
+        while True:
+            wait_for(buckets, self._sleep)
+            token = self._tokens.get()
+            started = self._clock.monotonic()
+            status, rows = 0, 0
+            verdict: Verdict | None
+            answer: T | None = None
+            try:
+                response = self._transport.send(self._request(question, token))
+                status = response.status
+                self._skew.see(response.headers)
+                verdict = classify(status, response.headers, response.body, self._clock.now())
+                if verdict is None:
+                    answer, verdict = _decoded(response, decode)
+                    rows = 0 if answer is None else size(answer)
+            except TransportError as error:
+                verdict = _unreached(error)
+            self._observer.api_request(
+                operation=question.operation,
+                site_url=question.site_url,
+                day=question.day,
+                status=status,
+                rows=rows,
+                duration_ms=int((self._clock.monotonic() - started) * 1000),
+                rate_limited=verdict is not None and verdict.kind in {Kind.RATE, Kind.LOAD, Kind.DAILY},
+            )
+            if verdict is None:
+                assert answer is not None
+                return answer
+            seen[verdict.kind] += 1
+            if verdict.kind is Kind.RATE:
+                for bucket in buckets:
+                    bucket.slow_down()
+            if verdict.kind is Kind.UNAUTHORIZED:
+                self._tokens.reject(token)
+            reaction = react(verdict, seen, self._policy, self._draw)
+            if isinstance(reaction, GiveUp):
+                raise reaction.error
+            if reaction.after > 0:
+                self._sleep(reaction.after)
+
+    def _request(self, question: Question, token: str) -> Request:
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        body = b""
+        if question.query is not None:
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(question.query, separators=(",", ":")).encode()
+        return Request(question.method, f"{self._base_url}/{question.path}?prettyPrint=false", headers, body)
+
+
+def sites_question() -> Question:
+    return Question("sites.list", "sites")
+
+
+def query_question(operation: str, property_: str, query: Mapping[str, Any]) -> Question:
+    """A search analytics query; the property is one path segment, so every reserved character is escaped."""
+    path = f"sites/{quote(property_, safe='')}/searchAnalytics/query"
+    day = (
+        query["startDate"]
+        if query["startDate"] == query["endDate"]
+        else f"{query['startDate']}..{query['endDate']}"
+    )
+    return Question(operation, path, property_, day, query)
+
+
+def _decoded(response: Response, decode: Callable[[bytes], T]) -> tuple[T | None, Verdict | None]:
+    content_type = response.headers.get("content-type", "application/json").lower()
+    if "json" not in content_type:
+        text = f"HTTP 200 of type {content_type[:60]} instead of JSON; is a proxy in the way?"
+        return None, Verdict(Kind.BAD_ANSWER, FailureClass.BAD_ANSWER, text)
+    try:
+        return decode(response.body), None
+    except BadBodyError as error:
+        return None, Verdict(Kind.BAD_ANSWER, FailureClass.BAD_ANSWER, f"HTTP 200, but {error}")
+
+
+def _unreached(error: TransportError) -> Verdict:
+    if error.hopeless:
+        return Verdict(Kind.OVERSIZED, FailureClass.BAD_ANSWER, str(error))
+    return Verdict(Kind.TRANSIENT, FailureClass.GOOGLE_UNAVAILABLE, f"Google could not be reached ({error})")

@@ -1,0 +1,161 @@
+"""From pages to a whole cell: until an empty page or Google's cap, without a row lost or doubled.
+
+The order among rows with equal clicks changes from answer to answer, so a group of ties that lies across a page border
+can show a row twice and hide another. Every rank is filled once per answer, hence: as many distinct rows as ranks means
+nothing is missing. When there are fewer, answers that overlap the border are asked for (one that holds the whole group
+of ties mends it at once), until the count is right or a bound is reached; then the cell is kept but not final.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from sync.errors import BadAnswer
+from sync.google.answers import Key, Page
+from sync.plan.cells import Row
+
+PAGE_ROWS = 25_000
+CAP_ROWS = 50_000
+"""Google shows no more of a property, day and search type, whatever is asked."""
+
+MENDING_REQUESTS = 12
+
+Ask = Callable[[int, int], Page]
+"""Asks for a page: (start row, row limit)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Distinct rows of a cell. `missing` ranks stayed unfilled, `conflicts` keys came with different numbers."""
+
+    rows: list[Row]
+    quarantined: tuple[str, ...]
+    saturated: bool
+    aggregation: str
+    pages: int
+    duplicates: int
+    conflicts: int
+    missing: int
+
+    @property
+    def consistent(self) -> bool:
+        return not self.conflicts and not self.missing
+
+
+@dataclass(slots=True)
+class _Pass:
+    """What one walk through the pages has brought so far."""
+
+    rows: dict[Key, Row] = field(default_factory=dict)
+    quarantined: dict[str, None] = field(default_factory=dict)
+    aggregation: str = ""
+    pages: int = 0
+    received: int = 0
+    ranks: int = 0
+    """Distinct rows that the walk through the pages promised: what `rows` must reach."""
+    duplicates: int = 0
+    conflicts: int = 0
+    saturated: bool = False
+    ties_at: list[int] = field(default_factory=list)
+    """For each border between pages, the rank at which the group of ties before it begins."""
+
+    def take(self, page: Page) -> tuple[int, int]:
+        """Merge a page; the number of its distinct rows, and of those that were new."""
+        self.pages += 1
+        self.aggregation = page.aggregation or self.aggregation
+        self.quarantined.update(dict.fromkeys(page.quarantined))
+        fresh = dict(zip(page.keys, page.rows, strict=True))
+        if len(fresh) < len(page.rows):
+            self.conflicts += sum(fresh[key] != row for key, row in zip(page.keys, page.rows, strict=True))
+        before = len(self.rows)
+        if before == 0:
+            self.rows = fresh
+            return len(fresh), len(fresh)
+        merged = self.rows | fresh
+        new = len(merged) - before
+        if new < len(fresh):
+            self.conflicts += sum(self.rows.get(key, row) != row for key, row in fresh.items())
+        self.rows = merged
+        return len(fresh), new
+
+
+def gather(ask: Ask, *, expect_rows: bool = False) -> Gathered:
+    """Every row of a cell.
+
+    Raises BadAnswer when the server does not page, and whatever `ask` raises.
+    """
+    walked = _walk(ask)
+    if walked.received == 0 and expect_rows:
+        again = _walk(ask)
+        again.pages += walked.pages
+        walked = again
+    if walked.conflicts:
+        # The day was restated while it was read: a cell must come from one state, so it is read again, once.
+        again = _walk(ask)
+        again.pages += walked.pages
+        walked = again
+    _mend(walked, ask)
+    return Gathered(
+        rows=list(walked.rows.values()),
+        quarantined=tuple(walked.quarantined),
+        saturated=walked.saturated,
+        aggregation=walked.aggregation,
+        pages=walked.pages,
+        duplicates=walked.duplicates,
+        conflicts=walked.conflicts,
+        missing=max(0, walked.ranks - len(walked.rows)),
+    )
+
+
+def _walk(ask: Ask) -> _Pass:
+    """Page after page until one is empty or the cap is reached; a short page is no end (it once was not the last)."""
+    walked = _Pass()
+    while True:
+        page = ask(walked.received, PAGE_ROWS)
+        if page.received == 0:
+            walked.pages += 1
+            walked.aggregation = page.aggregation or walked.aggregation
+            return walked
+        known = len(walked.quarantined)
+        start = walked.received
+        distinct, new = walked.take(page)
+        if new == 0 and len(walked.quarantined) == known:
+            raise BadAnswer(
+                "Google's answer to a later page brought nothing new: the start row seems to be ignored."
+            )
+        walked.received += page.received
+        walked.ranks += distinct
+        walked.duplicates += page.received - len(page.quarantined) - new
+        if walked.received >= CAP_ROWS:
+            walked.saturated = True
+            return walked
+        walked.ties_at.append(start + _ties_begin(page.rows))
+
+
+def _mend(walked: _Pass, ask: Ask) -> None:
+    for start in _mending_starts(walked):
+        if len(walked.rows) >= walked.ranks:
+            return
+        page = ask(start, PAGE_ROWS)
+        if page.received:
+            walked.take(page)
+        else:
+            walked.pages += 1
+
+
+def _mending_starts(walked: _Pass) -> Iterator[int]:
+    """Where to ask again: at each torn group of ties, at the last full page, then all over in overlapping steps."""
+    tail = max(0, walked.received - PAGE_ROWS)
+    borders = walked.ties_at if walked.saturated else walked.ties_at[:-1]
+    distinct = list(dict.fromkeys([*borders, tail, tail // 2, 0]))
+    for number in range(MENDING_REQUESTS):
+        yield distinct[number % len(distinct)]
+
+
+def _ties_begin(rows: list[Row]) -> int:
+    """The index at which the last group of rows with equal clicks begins."""
+    index = len(rows)
+    while index > 1 and rows[index - 2].clicks == rows[-1].clicks:
+        index -= 1
+    return max(0, index - 1)

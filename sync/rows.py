@@ -1,0 +1,79 @@
+"""Which rows may be stored. Pure: one row of Google's JSON in, a Row or its raw text out.
+
+The careful path: the fast one (`sync.google.answers`) takes whole pages whose every row is plainly right, and hands a
+page with any other row to this. A row is repaired only where nothing is guessed (5.0 is 5; a broken character is shown
+by its escape); everything else goes into quarantine as raw JSON, and its cell is not final.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from sync.plan.cells import Row
+
+MAX_COUNT = 2**31 - 1
+"""Clicks and impressions are stored in 32 bits; Google's largest day is far below."""
+
+MAX_POSITION = 1_000_000.0
+MAX_RAW_CHARACTERS = 4096
+_NEARLY = 1e-6
+
+MAY_BE_EMPTY = "query"
+"""The only dimension of which the empty string is a value."""
+
+
+def check_row(raw: Any, dimensions: tuple[str, ...]) -> Row | str:
+    """A Row, or the raw JSON (cut to a bounded length) of one that follows no rule."""
+    if not isinstance(raw, dict):
+        return _quarantined(raw)
+    keys = raw.get("keys")
+    clicks, impressions = _count(raw.get("clicks")), _count(raw.get("impressions"))
+    position = raw.get("position")
+    if (
+        not isinstance(keys, list)
+        or len(keys) != len(dimensions)
+        or not all(_is_key(key, name) for key, name in zip(keys, dimensions, strict=True))
+        or clicks is None
+        or impressions is None
+        or not _is_position(position)
+    ):
+        return _quarantined(raw)
+    named = {name: whole_text(key) for name, key in zip(dimensions, keys, strict=True)}
+    return Row(
+        named.get("page", ""),
+        named.get("query", ""),
+        named.get("country", ""),
+        named.get("device", ""),
+        clicks,
+        impressions,
+        None if position is None else float(position),
+    )
+
+
+def whole_text(text: str) -> str:
+    r"""Text that UTF-8 can hold: a lone surrogate is shown as its escape, `\ud800`; everything else stays as it is."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _is_key(key: Any, dimension: str) -> bool:
+    return isinstance(key, str) and (key != "" or dimension == MAY_BE_EMPTY)
+
+
+def _count(value: Any) -> int | None:
+    """A whole number in range; a double within 1e-6 of one counts as it."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    nearest = round(value)
+    return nearest if abs(value - nearest) <= _NEARLY and 0 <= nearest <= MAX_COUNT else None
+
+
+def _is_position(value: Any) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_POSITION
+
+
+def _quarantined(raw: Any) -> str:
+    return json.dumps(raw, ensure_ascii=True)[:MAX_RAW_CHARACTERS]

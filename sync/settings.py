@@ -1,0 +1,90 @@
+"""What the environment says, read once and frozen: where Google is, where the summary goes, how to log.
+
+The work itself comes in the RunSpec; here stand only what an installation or a person at a terminal sets. Booleans are
+strict, because `bool("false")` is true and somebody's switch would then do the opposite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from sync.errors import ConfigurationError
+
+PREFIX = "GSC_SYNC_"
+
+
+def _strict_boolean(value: Any) -> Any:
+    if isinstance(value, str):
+        known = {"true": True, "false": False}
+        if value.strip().lower() not in known:
+            raise ValueError("must be true or false")
+        return known[value.strip().lower()]
+    return value
+
+
+def _upper(value: Any) -> Any:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+StrictBoolean = Annotated[bool, BeforeValidator(_strict_boolean)]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")]
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable of its name in capitals, after GSC_SYNC_. An empty one counts as unset."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="ignore")
+
+    api_base_url: Url = "https://www.googleapis.com/webmasters/v3"
+    """Everything before `/sites`; another one for a proxy or an emulator."""
+    token_url: Url = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address, no secret
+    """Where tokens come from, whatever a credentials file says."""
+    summary_path: Path | None = None
+    """Where the RunSummary goes: in a pod /dev/termination-log."""
+    ca_file: Path | None = None
+    """PEM file with one more certificate authority to trust."""
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """`auto`: text at a terminal, JSON elsewhere."""
+    enabled: StrictBoolean = True
+    """false: `run` does nothing and succeeds."""
+    days: Annotated[int, Field(ge=1, le=480)] | None = None
+    """In place of the window's days in the RunSpec."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load` was given: the environment is passed in, never fetched."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """Read the settings of an environment.
+
+    Raises ConfigurationError naming each variable that is wrong and what is allowed.
+    """
+    given = {
+        name: environment[PREFIX + name.upper()]
+        for name in Settings.model_fields
+        if environment.get(PREFIX + name.upper(), "") != ""
+    }
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # strings, which the model turns into what it needs
+    except ValidationError as error:
+        problems = [
+            f"{PREFIX}{str(detail['loc'][0]).upper()}: {detail['msg'].removeprefix('Value error, ')}"
+            for detail in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise ConfigurationError(f"The environment is wrong: {'; '.join(problems)}.") from None

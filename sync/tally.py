@@ -1,0 +1,65 @@
+"""What a launch has done so far: counters that all threads add to, and a frozen picture of them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+
+from sync.plan.cells import CellResult, FetchedCell
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counters of one launch. Cells are those committed; `planned` are those to do, as far as known."""
+
+    properties: int = 0
+    planned: int = 0
+    cells: int = 0
+    cells_unchanged: int = 0
+    cells_kept: int = 0
+    saturated_cells: int = 0
+    rows_fetched: int = 0
+    rows_written: int = 0
+    rows_unchanged: int = 0
+    rows_deleted: int = 0
+    quarantined: int = 0
+    requests: int = 0
+
+
+class Tally:
+    """Counts, from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts = Counts()
+
+    def counts(self) -> Counts:
+        return self._counts
+
+    def found(self, properties: int) -> None:
+        with self._lock:
+            self._counts = replace(self._counts, properties=self._counts.properties + properties)
+
+    def planned(self, cells: int) -> None:
+        with self._lock:
+            self._counts = replace(self._counts, planned=self._counts.planned + cells)
+
+    def requested(self) -> None:
+        with self._lock:
+            self._counts = replace(self._counts, requests=self._counts.requests + 1)
+
+    def committed(self, fetched: FetchedCell, result: CellResult) -> None:
+        with self._lock:
+            now = self._counts
+            self._counts = replace(
+                now,
+                cells=now.cells + 1,
+                cells_unchanged=now.cells_unchanged + result.skipped,
+                cells_kept=now.cells_kept + result.kept_because_empty,
+                saturated_cells=now.saturated_cells + fetched.saturated,
+                rows_fetched=now.rows_fetched + len(fetched.rows),
+                rows_written=now.rows_written + result.inserted + result.updated,
+                rows_unchanged=now.rows_unchanged + result.unchanged,
+                rows_deleted=now.rows_deleted + result.deleted,
+                quarantined=now.quarantined + len(fetched.quarantined),
+            )
