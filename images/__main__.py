@@ -21,14 +21,31 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--target", type=click.Choice(sorted(CONTENTS)), default="runtime", show_default=True, help="Which image.")
+@click.option(
+    "--target", type=click.Choice(sorted(CONTENTS)), default="runtime", show_default=True, help="Which image."
+)
 @click.option("--tag", "name", help="Name and tag of the image. [default: localhost/gsc-sync-operator:dev]")
-@click.option("--output", type=click.Path(path_type=Path), help="Archive to write. [default: .build/TARGET.tar]")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Archive to write. [default: .build/TARGET.tar]"
+)
 @click.option("--push", help="Push under this name instead of writing an archive, such as HOST/PATH:TAG.")
 @click.option("--base-image", help="Image to build on; any with python3 and venv.")
-@click.option("--tool", type=click.Choice(["buildah", "docker", "podman"]), help="What to build with. [default: what is there]")
+@click.option(
+    "--tool",
+    type=click.Choice(["buildah", "docker", "podman"]),
+    help="What to build with. [default: what is there]",
+)
 @click.option("--verbose", is_flag=True, help="Show what the tools say.")
-def build(target: str, name: str | None, output: Path | None, push: str | None, base_image: str | None, tool: str | None, *, verbose: bool) -> None:
+def build(
+    target: str,
+    name: str | None,
+    output: Path | None,
+    push: str | None,
+    base_image: str | None,
+    tool: str | None,
+    *,
+    verbose: bool,
+) -> None:
     """Build one image and print where it is."""
     started = time.monotonic()
     name = name or NAMES[target]

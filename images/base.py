@@ -54,7 +54,10 @@ def find(buildah: Buildah, asked: str | None) -> str:
     try:
         buildah.pull(PUBLIC)
     except BuildError:
-        print(f"base image: '{PUBLIC}' cannot be pulled here; making one with debootstrap, about a minute", flush=True)
+        print(
+            f"base image: '{PUBLIC}' cannot be pulled here; making one with debootstrap, about a minute",
+            flush=True,
+        )
         make(buildah)
         return recipe()
     return PUBLIC
@@ -64,7 +67,9 @@ def make(buildah: Buildah) -> None:
     """Debian's smallest system with python3, as an image."""
     with tempfile.TemporaryDirectory(prefix="gsc-sync-base-") as folder:
         rootfs = Path(folder) / "rootfs"
-        buildah.shell.run("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(rootfs))
+        buildah.shell.run(
+            "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(rootfs)
+        )
         for place in UNUSED:
             shutil.rmtree(rootfs / place, ignore_errors=True)
             (rootfs / place).mkdir(parents=True)

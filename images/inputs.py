@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 CONTENTS = {
     "runtime": ("contract", "controller", "sync", "requirements/prod.txt"),
-    "demo": ("contract", "controller", "sync", "emulator", "demo", "requirements/prod.txt", "requirements/demo.txt"),
+    "demo": (
+        "contract",
+        "controller",
+        "sync",
+        "emulator",
+        "demo",
+        "requirements/prod.txt",
+        "requirements/demo.txt",
+    ),
 }
 RECIPE = ("Containerfile", ".containerignore", "images")
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from images.shell import Shell
 
 
+MANY = {"overlay": 60, "vfs": 12}
+"""Nameless images kept for their layers; with vfs each holds a whole copy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What to build. `revision` goes into a label; `base_image` None means the best there is."""
@@ -33,8 +37,6 @@ class Order:
 
 
 class Tool(Protocol):
-    name: str
-
     def build(self, order: Order) -> None:
         """Build, and save or push what was asked for. Raises BuildError."""
         ...
@@ -75,7 +77,9 @@ class Buildah:
         container = self._run("from", "--pull-never", image).strip()
         program = "import platform; print(*platform.python_version_tuple()[:2], platform.machine())"
         try:
-            major, minor, machine = self._run("run", "--isolation", "chroot", container, "python3", "-c", program).split()[-3:]
+            major, minor, machine = self._run(
+                "run", "--isolation", "chroot", container, "python3", "-c", program
+            ).split()[-3:]
         finally:
             self._run("rm", container)
         return f"{major}.{minor}", machine
@@ -90,12 +94,19 @@ class Buildah:
             "--ignorefile", str(ROOT / ".containerignore"), "-f", str(ROOT / "Containerfile"), "-t", order.name, str(ROOT),
         )  # fmt: skip
         if order.output:
-            with_part = order.output.with_suffix(".part")
-            with_part.unlink(missing_ok=True)
-            self._run("push", "--quiet", order.name, f"oci-archive:{with_part}:{order.name}")
-            with_part.replace(order.output)
+            unfinished = order.output.with_suffix(".part")
+            unfinished.unlink(missing_ok=True)
+            self._run("push", "--quiet", order.name, f"oci-archive:{unfinished}:{order.name}")
+            unfinished.replace(order.output)
         if order.push:
             self._run("push", "--quiet", order.name, f"docker://{order.push}")
+        self._prune()
+
+    def _prune(self) -> None:
+        """Old builds and layers stay as nameless images; when there are many, start the next build from the base."""
+        nameless = self._run("images", "--all", "--quiet", "--filter", "dangling=true").split()
+        if len(nameless) > MANY[self.driver]:
+            self._run("rmi", "--prune")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +152,11 @@ def choose(shell: Shell, asked: str | None) -> Tool:
 
 
 def _install(shell: Shell) -> None:
-    missing = [name for name in ("buildah", "debootstrap") if not shutil.which(name) and not shutil.which(name, path="/usr/sbin")]
+    missing = [
+        name
+        for name in ("buildah", "debootstrap")
+        if not shutil.which(name) and not shutil.which(name, path="/usr/sbin")
+    ]
     if not missing:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):

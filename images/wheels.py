@@ -27,7 +27,9 @@ def fetch(shell: Shell, python: str, machine: str) -> None:
     stamp.unlink(missing_ok=True)
     for wheel in FOLDER.glob("*.whl"):
         wheel.unlink()
-    platforms = [part for minor in (17, 28, 34, 36) for part in ("--platform", f"manylinux_2_{minor}_{machine}")]
+    platforms = [
+        part for minor in (17, 28, 34, 36) for part in ("--platform", f"manylinux_2_{minor}_{machine}")
+    ]
     for requirements in REQUIREMENTS:
         shell.run(
             sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
