@@ -13,14 +13,17 @@ ClusterError
 ├── Refused         400, 403 (quota, permission, admission), 422: repeating the same request cannot help now
 ├── Unauthorized    401: the token is no good; a new one is read from its file at the next call
 ├── Throttled       429: `retry_after` in seconds
+├── NotLeader       a write of ours that the gate stopped before it left: another replica may lead
 └── Unavailable     5xx, time-out, connection lost: the write may or may not have happened
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Body = Mapping[str, Any]
 
@@ -61,24 +64,28 @@ class Unavailable(ClusterError):  # noqa: N818
     """No answer, or a 5xx: what was asked may or may not have happened."""
 
 
+class NotLeader(ClusterError):  # noqa: N818
+    """We do not hold the Lease (any more); nothing was sent."""
+
+
 class Cluster(Protocol):
     """About a dozen calls. `namespace` '' in a list means all namespaces (only with cluster-wide rights)."""
 
     def list_schedules(self, namespace: str) -> AsyncIterator[Body]:
-        """All schedules, in chunks of 500, from a consistent read."""
+        """List all schedules, in chunks of 500, from a consistent read."""
 
     def list_jobs(self, namespace: str) -> AsyncIterator[Body]:
-        """The Jobs with our managed-by label, in chunks of 500, from a consistent read."""
+        """List the Jobs with our managed-by label, in chunks of 500, from a consistent read."""
 
     def list_pods(self, namespace: str) -> AsyncIterator[Body]:
-        """The pods with our managed-by label."""
+        """List the pods with our managed-by label."""
 
     async def get_schedule(self, namespace: str, name: str) -> Body: ...
 
     async def get_job(self, namespace: str, name: str) -> Body: ...
 
     async def create_job(self, namespace: str, body: Body) -> Body:
-        """Raises AlreadyExists, Refused, Unavailable ..."""
+        """Create it; raises AlreadyExists, Refused, Unavailable ..."""
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
         """Foreground, with the UID as precondition. NotFound when it is gone already."""
@@ -98,9 +105,9 @@ class Cluster(Protocol):
         """PUT with the resource version in the body as precondition."""
 
     async def server_time(self) -> datetime:
-        """The API server's clock, from the `Date` header of a cheap request; one second of resolution."""
+        """Read the API server's clock, from the `Date` header of a cheap request; one second of resolution."""
 
-    async def problems(self) -> list[str]:
-        """What is missing for us to serve: CRD not served, verbs not allowed; sentences with the next step."""
+    async def problems(self, namespaces: Sequence[str] = ("",)) -> list[str]:
+        """Say what is missing for us to serve: CRD not served, verbs not allowed; sentences with the next step."""
 
     async def close(self) -> None: ...

@@ -1,0 +1,52 @@
+"""`python -m controller`: the operator. Configuration comes from GSC_OPERATOR_* variables alone."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+
+import click
+
+from contract import ExitCode
+from controller import app
+from controller.cluster.port import Refused
+from controller.observe import logs
+from controller.settings import ConfigurationError, load
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Serve GscSyncSchedules: start a Job for each due slot and keep the schedules' status.
+
+    Without a command this is `run`. It is configured by GSC_OPERATOR_* environment variables.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(run)
+
+
+@main.command()
+def run() -> None:
+    """Serve until SIGTERM (default)."""
+    try:
+        settings = load(os.environ)
+    except ConfigurationError as error:
+        click.echo(f"bad configuration:\n{error}", err=True)
+        raise SystemExit(ExitCode.CANCELLED) from None
+    logs.configure(settings.log_level)
+    try:
+        asyncio.run(app.serve(settings))
+    except Refused as error:
+        click.echo(f"bad configuration: {error}", err=True)
+        raise SystemExit(ExitCode.CANCELLED) from None
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(importlib.metadata.version("gsc-sync-operator"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Recorder: Events on schedules, as the real API's `events.k8s.io/v1`, aggregated and rate-limited as client-go does.
+
+The same reason on the same object within ten minutes becomes one Event whose series counts; each object may send 25
+in a burst and one per five minutes after it. Events are a courtesy to people: failing to write one never matters and
+never delays anything, so writes run beside the scheduler and are dropped when too many wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from controller.cluster.port import ClusterError, NotFound
+from controller.model import names
+
+if TYPE_CHECKING:
+    from controller.clock import Clock
+    from controller.cluster.port import Cluster
+    from controller.model.decision import Notice
+    from controller.model.schedule import Schedule
+
+SAME_WITHIN_SECONDS = 600.0
+BURST = 25
+REFILL_SECONDS = 300.0
+REMEMBERED = 5_000
+QUEUE = 1_000
+MAX_NOTE = 1024
+CONTROLLER = "gscsync.io/gsc-sync-operator"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Series:
+    name: str
+    count: int
+    message: str
+    last: float
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    at: float
+
+
+class Recorder:
+    def __init__(self, cluster: Cluster, clock: Clock, identity: str) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._identity = identity[:128]
+        self._series: OrderedDict[tuple[str, str], _Series] = OrderedDict()
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._queue: asyncio.Queue[tuple[Schedule, Notice]] = asyncio.Queue(maxsize=QUEUE)
+        self._sent = 0
+        self.dropped = 0
+
+    def record(self, schedule: Schedule, notice: Notice) -> None:
+        """Hand over; returns at once."""
+        try:
+            self._queue.put_nowait((schedule, notice))
+        except asyncio.QueueFull:
+            self.dropped += 1
+
+    async def run(self) -> None:
+        while True:
+            schedule, notice = await self._queue.get()
+            await self._write(schedule, notice)
+            self._queue.task_done()
+
+    async def flush(self) -> None:
+        """Until all that was handed over has been tried."""
+        await self._queue.join()
+
+    async def _write(self, schedule: Schedule, notice: Notice) -> None:
+        if not self._admitted(schedule.uid):
+            self.dropped += 1
+            return
+        message = notice.message.encode()[:MAX_NOTE].decode(errors="ignore")
+        key = (schedule.uid, f"{notice.reason}/{notice.warning}")
+        known = self._series.get(key)
+        now = self._clock.monotonic()
+        try:
+            if known and now - known.last < SAME_WITHIN_SECONDS:
+                with contextlib.suppress(NotFound):
+                    await self._count(schedule, known, message)
+                    known.last = now
+                    return
+            # Dying around either write: an event more or less, and nobody acts on events.
+            body = self._event(schedule, notice, message)
+            await self._cluster.create_event(schedule.namespace, body)
+        except ClusterError as error:
+            log.debug("event not recorded", extra={"event": "event.dropped", "reason": str(error)[:200]})
+            self.dropped += 1
+            return
+        self._series[key] = _Series(body["metadata"]["name"], 1, message, now)
+        self._series.move_to_end(key)
+        while len(self._series) > REMEMBERED:
+            self._series.popitem(last=False)
+
+    async def _count(self, schedule: Schedule, series: _Series, message: str) -> None:
+        patch: dict[str, Any] = {"series": {"count": series.count + 1, "lastObservedTime": self._stamp()}}
+        if message != series.message:
+            patch["note"] = message
+        await self._cluster.patch_event(schedule.namespace, series.name, patch)
+        series.count += 1
+        series.message = message
+
+    def _event(self, schedule: Schedule, notice: Notice, message: str) -> dict[str, Any]:
+        self._sent += 1
+        moment = int(self._clock.now().timestamp() * 1_000_000)
+        return {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {
+                "name": f"{schedule.name}.{moment:x}{self._sent % 4096:03x}",
+                "namespace": schedule.namespace,
+            },
+            "eventTime": self._stamp(),
+            "reportingController": CONTROLLER,
+            "reportingInstance": self._identity,
+            "action": str(notice.reason),
+            "reason": str(notice.reason),
+            "type": "Warning" if notice.warning else "Normal",
+            "note": message,
+            "regarding": {
+                "apiVersion": f"{names.GROUP}/{names.VERSION}",
+                "kind": names.KIND,
+                "name": schedule.name,
+                "namespace": schedule.namespace,
+                "uid": schedule.uid,
+            },
+        }
+
+    def _admitted(self, uid: str) -> bool:
+        now = self._clock.monotonic()
+        bucket = self._buckets.setdefault(uid, _Bucket(BURST, now))
+        self._buckets.move_to_end(uid)
+        while len(self._buckets) > REMEMBERED:
+            self._buckets.popitem(last=False)
+        bucket.tokens = min(BURST, bucket.tokens + (now - bucket.at) / REFILL_SECONDS)
+        bucket.at = now
+        if bucket.tokens < 1:
+            return False
+        bucket.tokens -= 1
+        return True
+
+    def _stamp(self) -> str:
+        return self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")

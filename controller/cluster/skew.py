@@ -1,0 +1,61 @@
+"""Skew: how far our wall clock is from the API server's, and what follows from it.
+
+Slots are instants of the wall clock, so a wrong clock would fire them at the wrong time and could move a watermark
+past slots that are still to come. Beyond the allowed skew nothing is decided; the reason is shown in conditions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from controller.cluster.port import ClusterError
+
+if TYPE_CHECKING:
+    from controller.clock import Clock
+    from controller.cluster.port import Cluster
+
+RESOLUTION = 1.0
+"""Of the Date header, in seconds."""
+
+
+@dataclass(slots=True)
+class Skew:
+    cluster: Cluster
+    clock: Clock
+    allowed_seconds: float = 60.0
+    seconds: float = 0.0
+    """Ours minus the server's, as last measured; 0 within the resolution."""
+    bad_since: float | None = None
+    """Monotonic; None while the clock is good."""
+
+    async def check(self) -> bool:
+        """Measure. False when the server did not answer: the last measurement then stands."""
+        started, asked = self.clock.now(), self.clock.monotonic()
+        try:
+            theirs = await self.cluster.server_time()
+        except ClusterError:
+            return False
+        took = self.clock.monotonic() - asked
+        # The server stamped between asking and answering, and cut the fraction off: half of each is the best guess.
+        ours = started.timestamp() + took / 2
+        skew = ours - (theirs.timestamp() + RESOLUTION / 2)
+        self.seconds = skew if abs(skew) > RESOLUTION / 2 + took / 2 else 0.0
+        if abs(self.seconds) <= self.allowed_seconds:
+            self.bad_since = None
+        elif self.bad_since is None:
+            self.bad_since = self.clock.monotonic()
+        return True
+
+    @property
+    def held(self) -> str:
+        """Why nothing may be decided; '' when the clock is good."""
+        if self.bad_since is None:
+            return ""
+        return (
+            f"the operator's clock is {self.seconds:+.0f} s from the API server's "
+            f"(allowed {self.allowed_seconds:.0f} s): set the time of its node right"
+        )
+
+    def bad_for(self) -> float:
+        return 0.0 if self.bad_since is None else self.clock.monotonic() - self.bad_since

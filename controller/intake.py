@@ -1,0 +1,101 @@
+"""Intake: bodies from the API server become records in the table; the bodies are dropped here.
+
+Used by the watch (one event at a time), by the resync and by the scheduler's live list (whole lists). A whole list
+drops what it no longer shows, but only what was known before it began: younger objects are not in its snapshot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from controller.model.parse import parse_job, parse_pod, parse_schedule
+from controller.model.status_io import read_status
+
+if TYPE_CHECKING:
+    from controller.cluster.port import Body, Cluster
+    from controller.model.job import JobRecord, PodFacts
+    from controller.model.schedule import Schedule
+    from controller.model.status import Status
+    from controller.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One watch event, parsed where it arrived, so that only frozen records cross between threads."""
+
+    deleted: bool
+    uid: str
+    resource_version: str
+    schedule: tuple[Schedule, Status] | None = None
+    job: JobRecord | None = None
+    pod: tuple[str, PodFacts] | None = None
+
+    def put(self, table: Table) -> None:
+        if self.schedule:
+            _put_schedule(table, self)
+        elif self.job:
+            if self.deleted:
+                table.drop_job(self.uid)
+            else:
+                table.put_job(self.job)
+        elif self.pod:
+            job_uid, facts = self.pod
+            table.put_pod(job_uid, facts, self.resource_version)
+            if self.deleted:
+                table.lose_pod(job_uid, facts.uid)
+
+
+def _put_schedule(table: Table, news: News) -> None:
+    if news.deleted or news.schedule is None:
+        table.drop_schedule(news.uid)
+    else:
+        table.put_schedule(*news.schedule)
+
+
+def schedule_news(body: Body, *, deleted: bool = False) -> News:
+    return News(deleted, *_identity(body), schedule=(parse_schedule(body), read_status(body)))
+
+
+def job_news(body: Body, *, deleted: bool = False) -> News:
+    return News(deleted, *_identity(body), job=parse_job(body))
+
+
+def pod_news(body: Body, *, deleted: bool = False) -> News:
+    return News(deleted, *_identity(body), pod=parse_pod(body))
+
+
+async def read_schedules(cluster: Cluster, table: Table, namespace: str) -> int:
+    """List, put, drop ghosts; how many ghosts there were. Raises ClusterError, and then drops nothing."""
+    before, seen = table.schedule_uids(namespace), set()
+    async for body in cluster.list_schedules(namespace):
+        news = schedule_news(body)
+        seen.add(news.uid)
+        news.put(table)
+    return table.drop_absent_schedules(before, seen)
+
+
+async def read_jobs(cluster: Cluster, table: Table, namespace: str) -> int:
+    before, seen = table.job_uids(namespace), set()
+    async for body in cluster.list_jobs(namespace):
+        news = job_news(body)
+        seen.add(news.uid)
+        news.put(table)
+    return table.drop_absent_jobs(before, seen)
+
+
+async def read_pods(cluster: Cluster, table: Table, namespace: str) -> int:
+    before, seen = table.pod_uids(namespace), set()
+    async for body in cluster.list_pods(namespace):
+        news = pod_news(body)
+        seen.add(news.uid)
+        news.put(table)
+    gone = [(job_uid, pod_uid) for job_uid, pod_uid in before if pod_uid not in seen]
+    for job_uid, pod_uid in gone:
+        table.lose_pod(job_uid, pod_uid)
+    return len(gone)
+
+
+def _identity(body: Body) -> tuple[str, str]:
+    meta = body.get("metadata") or {}
+    return str(meta.get("uid") or ""), str(meta.get("resourceVersion") or "")

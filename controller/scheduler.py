@@ -1,0 +1,285 @@
+"""Scheduler: the one loop. It sleeps until something is due or changed, asks `decide`, and hands over to the launcher.
+
+Cost grows with what is due or changed, not with what exists: a heap of wake times and a set of changed UIDs. A turn
+decides everything first, then creates all Jobs, then finishes (status, deletions, events), each bounded in flight, so
+that a slot with a thousand schedules gets its Jobs before its statuses. Whoever fails is set back alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from controller.act.launcher import Done, Work
+from controller.cluster.port import ClusterError, NotLeader
+from controller.decide.decide import decide
+from controller.intake import read_jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+    from datetime import datetime
+
+    from controller.act.launcher import Launcher
+    from controller.clock import Clock
+    from controller.cluster.port import Cluster
+    from controller.observe.metrics import Metrics
+    from controller.table import Entry, Table
+
+LONGEST_SLEEP = 30.0
+"""Seconds; wall clocks step and machines are suspended, so never trust one long sleep."""
+IDLE_SECONDS = 0.5
+"""How often a replica that may not run looks whether it may."""
+STEP_SECONDS = 5.0
+"""A wall clock that moved this much against the monotonic one is checked before anything is decided."""
+FIRST_SETBACK, LONGEST_SETBACK = 1.0, 300.0
+RESTLESS = 8
+"""Writes in a row without a quiet turn after which a schedule is slowed down: nothing may spin."""
+
+log = logging.getLogger(__name__)
+
+
+class Scheduler:
+    def __init__(
+        self,
+        cluster: Cluster,
+        table: Table,
+        launcher: Launcher,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        held: Callable[[], str] = lambda: "",
+        may_run: Callable[[], bool] = lambda: True,
+        clock_stepped: Callable[[], Awaitable[object]] | None = None,
+        max_in_flight: int = 20,
+    ) -> None:
+        self._cluster = cluster
+        self._table = table
+        self._launcher = launcher
+        self._metrics = metrics
+        self._clock = clock
+        self._held = held
+        self._may_run = may_run
+        self._clock_stepped = clock_stepped
+        self._slots = asyncio.Semaphore(max_in_flight)
+        self._heap: list[tuple[datetime, str]] = []
+        self._wake_at: dict[str, datetime] = {}
+        self._setbacks: dict[str, int] = {}
+        self._writes: dict[str, int] = {}
+        self._offset = self._wall_offset()
+        self._was_held = ""
+        self.last_turn = clock.monotonic()
+        self.turns = 0
+        self.idle = asyncio.Event()
+        """Set between turns."""
+        self.idle.set()
+
+    async def run(self) -> None:
+        """For ever: a turn, then sleep."""
+        while True:
+            if self._may_run():
+                await self.turn()
+                await self._clock.wait(self._table.wake, self._sleep_seconds())
+            else:
+                self.last_turn = self._clock.monotonic()
+                await self._clock.sleep(IDLE_SECONDS)
+
+    def look_at_everything(self) -> None:
+        """After a start, a change of leader or of what holds us: decide all anew, in the next turn."""
+        for entry in self._table.entries():
+            self._table.touch(entry.schedule.uid)
+
+    def wake_of(self, uid: str) -> datetime | None:
+        return self._wake_at.get(uid)
+
+    async def turn(self) -> None:
+        """Decide and carry out all that is due or changed."""
+        self.idle.clear()
+        try:
+            await self._turn()
+        finally:
+            self.idle.set()
+        self.last_turn = self._clock.monotonic()
+        self.turns += 1
+
+    async def _turn(self) -> None:
+        await self._check_clock()
+        held = self._held()
+        if held != self._was_held:
+            self._was_held = held
+            self.look_at_everything()
+        uids = dict.fromkeys((*self._table.take_changed(), *self._due()))
+        self._metrics.queue(len(uids))
+        works, unsure = self._decide_all(uids, held, fresh=False)
+        if unsure:
+            listed = await self._list_jobs({entry.schedule.namespace for entry in unsure})
+            sure = [entry.schedule.uid for entry in unsure if entry.schedule.namespace in listed]
+            for entry in unsure:
+                if entry.schedule.namespace not in listed:
+                    self._set_back(entry.schedule.uid, "its Jobs could not be listed")
+            works += self._decide_all(sure, held, fresh=True)[0]
+        created = await asyncio.gather(*(self._create(work) for work in works))
+        await asyncio.gather(*(self._finish(work) for work in created if work is not None))
+        self._metrics.queue(0)
+
+    # -- deciding -----------------------------------------------------------------------------------------------------
+
+    def _decide_all(self, uids: Iterable[str], held: str, *, fresh: bool) -> tuple[list[Work], list[Entry]]:
+        works: list[Work] = []
+        unsure: list[Entry] = []
+        for uid in uids:
+            entry = self._table.entry(uid)
+            if entry is None:
+                self._forget(uid)
+                continue
+            try:
+                decision = decide(
+                    entry.schedule,
+                    entry.status,
+                    self._table.jobs_of(uid),
+                    self._clock.now(),
+                    jobs_fresh=fresh,
+                    held=held,
+                )
+            except Exception:  # one odd object must not stop everybody's schedules; it is set back and shown
+                log.exception("deciding failed", extra=_where(entry) | {"event": "decision.failed"})
+                self._metrics.failed("decide")
+                self._set_back(uid, "deciding failed")
+                continue
+            if decision.needs_fresh_jobs:
+                unsure.append(entry)
+                continue
+            self._wake(uid, decision.wake_at)
+            works.append(Work(entry, decision))
+        return works, unsure
+
+    async def _list_jobs(self, namespaces: set[str]) -> set[str]:
+        """One labelled LIST for each namespace, shared by all that are due: what it does not show does not exist."""
+        return {namespace for namespace in namespaces if await self._list_jobs_of(namespace)}
+
+    async def _list_jobs_of(self, namespace: str) -> bool:
+        try:
+            await read_jobs(self._cluster, self._table, namespace)
+        except ClusterError as error:
+            self._metrics.failed("list")
+            log.warning(
+                "Jobs not listed", extra={"event": "jobs.unlisted", "namespace": namespace, "why": str(error)}
+            )
+            return False
+        return True
+
+    # -- carrying out -------------------------------------------------------------------------------------------------
+
+    async def _create(self, work: Work) -> Work | None:
+        if work.decision.launch is None:
+            return work
+        async with self._slots:
+            try:
+                created = await self._launcher.create(work)
+            except ClusterError as error:
+                self._failed(work, "create", error)
+                return None
+        self._wake(work.entry.schedule.uid, created.decision.wake_at)
+        return created
+
+    async def _finish(self, work: Work) -> None:
+        uid = work.entry.schedule.uid
+        async with self._slots:
+            try:
+                done = await self._launcher.finish(work)
+            except ClusterError as error:
+                self._failed(work, "finish", error)
+                return
+        if done is Done.GONE:
+            self._forget(uid)
+            return
+        self._setbacks.pop(uid, None)
+        if done is Done.QUIET:
+            self._writes.pop(uid, None)
+            self._metrics.schedule(work.entry.schedule, work.decision.status)
+            return
+        # What was written is a new state: look once more, until a turn has nothing to say about it.
+        self._writes[uid] = self._writes.get(uid, 0) + 1
+        if self._writes[uid] > RESTLESS:
+            self._set_back(uid, "its status does not come to rest", self._writes[uid] - RESTLESS)
+        else:
+            self._table.touch(uid)
+
+    def _failed(self, work: Work, what: str, error: ClusterError) -> None:
+        if not isinstance(error, NotLeader):
+            self._metrics.failed(what)
+        self._set_back(work.entry.schedule.uid, f"{what}: {error}")
+
+    # -- waking -------------------------------------------------------------------------------------------------------
+
+    def _wake(self, uid: str, at: datetime | None) -> None:
+        if at is None:
+            self._wake_at.pop(uid, None)
+            return
+        if self._wake_at.get(uid) != at:
+            self._wake_at[uid] = at
+            heapq.heappush(self._heap, (at, uid))
+
+    def _due(self) -> list[str]:
+        now, due = self._clock.now(), []
+        while self._heap and self._heap[0][0] <= now:
+            at, uid = heapq.heappop(self._heap)
+            if self._wake_at.get(uid) == at:
+                del self._wake_at[uid]
+                due.append(uid)
+        return due
+
+    def _sleep_seconds(self) -> float:
+        while self._heap and self._wake_at.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        if not self._heap:
+            return LONGEST_SLEEP
+        return min(max((self._heap[0][0] - self._clock.now()).total_seconds(), 0.0), LONGEST_SLEEP)
+
+    def _set_back(self, uid: str, why: str, times: int | None = None) -> None:
+        count = times if times is not None else self._setbacks.get(uid, 0) + 1
+        self._setbacks[uid] = count
+        seconds = min(FIRST_SETBACK * 2 ** min(count - 1, 20), LONGEST_SETBACK)
+        at = self._clock.now() + timedelta(seconds=seconds)
+        planned = self._wake_at.get(uid)
+        # A decision that was not carried out is decided again; its own wake time means nothing then.
+        if planned is None or planned != at:
+            self._wake(uid, at)
+        log.warning(
+            "set back",
+            extra={
+                "event": "schedule.set_back",
+                "uid": uid,
+                "seconds": seconds,
+                "times": count,
+                "why": why[:512],
+            },
+        )
+
+    def _forget(self, uid: str) -> None:
+        self._wake_at.pop(uid, None)
+        self._setbacks.pop(uid, None)
+        self._writes.pop(uid, None)
+        self._metrics.forget(uid)
+
+    # -- the clock ----------------------------------------------------------------------------------------------------
+
+    def _wall_offset(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
+
+    async def _check_clock(self) -> None:
+        offset = self._wall_offset()
+        if abs(offset - self._offset) > STEP_SECONDS:
+            log.warning(
+                "the wall clock stepped",
+                extra={"event": "clock.stepped", "seconds": round(offset - self._offset, 1)},
+            )
+            if self._clock_stepped is not None:
+                await self._clock_stepped()
+        self._offset = offset
+
+
+def _where(entry: Entry) -> dict[str, str]:
+    return {"namespace": entry.schedule.namespace, "schedule": entry.schedule.name}

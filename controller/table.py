@@ -1,0 +1,236 @@
+"""Table: what the operator knows of the cluster, as slim frozen records by UID.
+
+Filled by the watch (through `call_soon_threadsafe`), by the resync and by the answers to our own writes; read by the
+scheduler. It belongs to one event loop. A resource version never goes back, so the order in which these three
+arrive does not matter; a UID that was deleted stays deleted. Facts of a pod outlive the pod until its Job goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from controller.model.job import JobRecord, PodFacts
+    from controller.model.schedule import Schedule
+    from controller.model.status import Status
+
+TOMBSTONES = 20_000
+"""Deleted UIDs remembered: enough for every answer that can still be on its way."""
+
+
+class Entry(NamedTuple):
+    """A schedule and its status as of one resource version."""
+
+    schedule: Schedule
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """What the table keeps of a pod, beside the Job it belongs to."""
+
+    job_uid: str
+    facts: PodFacts
+    version: int
+
+
+class Table:
+    def __init__(self) -> None:
+        self._schedules: dict[str, Entry] = {}
+        self._uid_of: dict[tuple[str, str], str] = {}
+        self._jobs: dict[str, JobRecord] = {}
+        self._jobs_of: dict[str, set[str]] = {}
+        self._pods: dict[str, Pod] = {}
+        self._dead: OrderedDict[str, None] = OrderedDict()
+        self._changed: dict[str, None] = {}
+        self.wake = asyncio.Event()
+        """Set while something changed that the scheduler has not taken."""
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._schedules)
+
+    def entry(self, uid: str) -> Entry | None:
+        return self._schedules.get(uid)
+
+    def find(self, namespace: str, name: str) -> Entry | None:
+        uid = self._uid_of.get((namespace, name))
+        return self._schedules.get(uid) if uid else None
+
+    def entries(self) -> Iterator[Entry]:
+        return iter(tuple(self._schedules.values()))
+
+    def jobs_of(self, uid: str) -> tuple[JobRecord, ...]:
+        """Return the Jobs whose controller is this schedule, each with the newest facts of its pod, by launch."""
+        jobs = [self._with_pod(self._jobs[job]) for job in self._jobs_of.get(uid, ())]
+        return tuple(sorted(jobs, key=lambda job: (job.created_at, job.launch, job.uid)))
+
+    def job(self, uid: str) -> JobRecord | None:
+        job = self._jobs.get(uid)
+        return self._with_pod(job) if job else None
+
+    def _with_pod(self, job: JobRecord) -> JobRecord:
+        pod = self._pods.get(job.uid)
+        return replace(job, pod=pod.facts) if pod else job
+
+    # -- waking -------------------------------------------------------------------------------------------------------
+
+    def touch(self, uid: str) -> None:
+        """Have the scheduler look at this schedule in its next turn."""
+        self._changed[uid] = None
+        self.wake.set()
+
+    def take_changed(self) -> tuple[str, ...]:
+        changed = tuple(self._changed)
+        self._changed.clear()
+        self.wake.clear()
+        return changed
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def put_schedule(self, schedule: Schedule, status: Status, *, wake: bool = True) -> bool:
+        """Return True when it is news. `wake=False` for answers to our own writes, which the scheduler knows of."""
+        if schedule.uid in self._dead:
+            return False
+        known = self._schedules.get(schedule.uid)
+        if known and version(known.schedule.resource_version) >= version(schedule.resource_version):
+            return False
+        namesake = self._uid_of.get(schedule.key)
+        if namesake and namesake != schedule.uid:
+            # Made anew under the old name while nobody watched: the old one is gone, whatever the order of news.
+            self.drop_schedule(namesake)
+        self._schedules[schedule.uid] = Entry(schedule, status)
+        self._uid_of[schedule.key] = schedule.uid
+        if wake:
+            self.touch(schedule.uid)
+        return True
+
+    def drop_schedule(self, uid: str) -> None:
+        self._bury(uid)
+        entry = self._schedules.pop(uid, None)
+        if entry is None:
+            return
+        if self._uid_of.get(entry.schedule.key) == uid:
+            del self._uid_of[entry.schedule.key]
+        self.touch(uid)
+
+    def put_job(self, job: JobRecord, *, wake: bool = True) -> bool:
+        if job.uid in self._dead:
+            return False
+        known = self._jobs.get(job.uid)
+        if known and version(known.resource_version) >= version(job.resource_version):
+            return False
+        if known and known.owner_uid != job.owner_uid:
+            self._unlink(known)
+        self._jobs[job.uid] = replace(job, pod=None)
+        self._jobs_of.setdefault(job.owner_uid, set()).add(job.uid)
+        if wake:
+            self._touch_owner(job)
+        return True
+
+    def drop_job(self, uid: str) -> None:
+        self._bury(uid)
+        job = self._jobs.pop(uid, None)
+        self._pods.pop(uid, None)
+        if job is None:
+            return
+        self._unlink(job)
+        self._touch_owner(job)
+
+    def put_pod(self, job_uid: str, facts: PodFacts, resource_version: str) -> bool:
+        """Keep a newer pod of the same Job instead of an older one; one pod's facts only get newer."""
+        if job_uid in self._dead:
+            return False
+        fresh = version(resource_version)
+        known = self._pods.get(job_uid)
+        if known and known.facts.uid == facts.uid and known.version >= fresh:
+            return False
+        if known and known.facts.uid != facts.uid and known.facts.created_at > facts.created_at:
+            return False
+        if known and known.facts.gone and known.facts.uid == facts.uid:
+            facts = replace(facts, gone=True)
+        if known and known.facts.uid == facts.uid and replace(facts, gone=known.facts.gone) == known.facts:
+            self._pods[job_uid] = replace(known, version=fresh)
+            return False
+        self._pods[job_uid] = Pod(job_uid, facts, fresh)
+        self._touch_job(job_uid)
+        return True
+
+    def lose_pod(self, job_uid: str, pod_uid: str) -> None:
+        """Note that the pod object is gone; what it told stays."""
+        known = self._pods.get(job_uid)
+        if known and known.facts.uid == pod_uid and not known.facts.gone:
+            self._pods[job_uid] = replace(known, facts=replace(known.facts, gone=True))
+            self._touch_job(job_uid)
+
+    # -- resync -------------------------------------------------------------------------------------------------------
+
+    def schedule_uids(self, namespace: str = "") -> frozenset[str]:
+        """Known UIDs, to be taken *before* a list starts: only these may be dropped for being absent from it."""
+        return frozenset(
+            uid for uid, entry in self._schedules.items() if namespace in {"", entry.schedule.namespace}
+        )
+
+    def job_uids(self, namespace: str = "") -> frozenset[str]:
+        return frozenset(uid for uid, job in self._jobs.items() if namespace in {"", job.namespace})
+
+    def pod_uids(self, namespace: str = "") -> frozenset[tuple[str, str]]:
+        """(Job UID, pod UID) of pods not known to be gone."""
+        return frozenset(
+            (uid, pod.facts.uid)
+            for uid, pod in self._pods.items()
+            if not pod.facts.gone and (job := self._jobs.get(uid)) and namespace in {"", job.namespace}
+        )
+
+    def drop_absent_schedules(self, before: Iterable[str], seen: set[str]) -> int:
+        ghosts = [uid for uid in before if uid not in seen and uid in self._schedules]
+        for uid in ghosts:
+            self.drop_schedule(uid)
+        return len(ghosts)
+
+    def drop_absent_jobs(self, before: Iterable[str], seen: set[str]) -> int:
+        ghosts = [uid for uid in before if uid not in seen and uid in self._jobs]
+        for uid in ghosts:
+            self.drop_job(uid)
+        return len(ghosts)
+
+    def drop_orphan_pods(self) -> int:
+        """Facts whose Job never showed up or went: nobody will ask for them."""
+        orphans = [uid for uid in self._pods if uid not in self._jobs]
+        for uid in orphans:
+            del self._pods[uid]
+        return len(orphans)
+
+    # -- helpers ------------------------------------------------------------------------------------------------------
+
+    def _touch_owner(self, job: JobRecord) -> None:
+        if job.owner_uid in self._schedules:
+            self.touch(job.owner_uid)
+
+    def _touch_job(self, job_uid: str) -> None:
+        job = self._jobs.get(job_uid)
+        if job:
+            self._touch_owner(job)
+
+    def _unlink(self, job: JobRecord) -> None:
+        siblings = self._jobs_of.get(job.owner_uid, set())
+        siblings.discard(job.uid)
+        if not siblings:
+            self._jobs_of.pop(job.owner_uid, None)
+
+    def _bury(self, uid: str) -> None:
+        self._dead[uid] = None
+        self._dead.move_to_end(uid)
+        while len(self._dead) > TOMBSTONES:
+            self._dead.popitem(last=False)
+
+
+def version(resource_version: str) -> int:
+    """Resource versions are comparable whole numbers (KEP-5504); what is none counts as oldest."""
+    return int(resource_version) if resource_version.isdecimal() else 0

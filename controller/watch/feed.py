@@ -1,0 +1,231 @@
+"""Feed: kopf carries the watch, and nothing else.
+
+Three handlers parse what they see and hand it to the main loop; no finalizers, annotations, timers, peering or events
+of kopf's. It runs in a thread and loop of its own, because it cancels every task of its loop when it ends, and it
+ends on many faults of an API server (odd stream errors, odd Retry-After values, 401). The supervisor starts it again
+and asks for a resync, since what was deleted meanwhile is never reported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import kopf
+
+from controller.cluster.port import Refused
+from controller.intake import News, job_news, pod_news, schedule_news
+from controller.model import names
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from controller.clock import Clock
+    from controller.cluster.access import Access
+
+    Login = Callable[[], Awaitable[Access]]
+
+CREDENTIALS_LAST = timedelta(minutes=10)
+NEW_TOKEN_POLL, NEW_TOKEN_PATIENCE = 2.0, 60.0
+FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 60.0
+STEADY_SECONDS = 300.0
+"""A watch that lived this long starts again at the first back-off."""
+JOIN_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class EndlessBackoffs:
+    """1, 2, 4 ... 60 s with jitter, iterable again and again: an API outage is no reason to end."""
+
+    def __iter__(self) -> Iterator[float]:
+        delay = FIRST_BACKOFF
+        while True:
+            yield delay * random.uniform(0.75, 1.25)  # noqa: S311 - spreading retries, not guarding secrets
+            delay = min(delay * 2, LONGEST_BACKOFF)
+
+
+def settings_of() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.scanning.disabled = True
+    settings.peering.standalone = True
+    settings.posting.enabled = False
+    settings.watching.chunk_size = 500
+    settings.watching.label_selectors["batch", "v1", "jobs"] = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
+    settings.watching.label_selectors["", "v1", "pods"] = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
+    settings.networking.error_backoffs = EndlessBackoffs()
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 10
+    settings.queueing.idle_timeout = 1
+    settings.queueing.exit_timeout = 1
+    settings.execution.max_workers = 2
+    settings.process.ultimate_exiting_timeout = None  # it would kill the whole process, and that is ours
+    return settings
+
+
+def registry_of(put: Callable[[News], None], login: Login) -> kopf.OperatorRegistry:
+    """Handlers must not fail and must return None: kopf never repeats them and PATCHes what they return."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
+    async def on_schedule(event: kopf.RawEvent, **_: Any) -> None:
+        put(schedule_news(event["object"], deleted=event["type"] == "DELETED"))
+
+    @kopf.on.event("batch", "v1", "jobs", registry=registry)
+    async def on_job(event: kopf.RawEvent, **_: Any) -> None:
+        put(job_news(event["object"], deleted=event["type"] == "DELETED"))
+
+    @kopf.on.event("", "v1", "pods", registry=registry)
+    async def on_pod(event: kopf.RawEvent, **_: Any) -> None:
+        put(pod_news(event["object"], deleted=event["type"] == "DELETED"))
+
+    kopf.on.login(registry=registry, errors=kopf.ErrorsMode.PERMANENT)(_Login(login).handler)
+    return registry
+
+
+class _Login:
+    """Reads the credentials afresh. Asked again before they expired, it waits for others than those just refused."""
+
+    def __init__(self, read: Login) -> None:
+        self._read = read
+        self._given: Access | None = None
+        self._given_at = datetime.fromtimestamp(0, UTC)
+
+    async def handler(self, **_: Any) -> kopf.ConnectionInfo | None:
+        refused = datetime.now(UTC) < self._given_at + CREDENTIALS_LAST
+        waited = 0.0
+        while True:
+            try:
+                access = await self._read()
+            except Refused as error:
+                log.warning("no credentials", extra={"event": "watch.login", "why": str(error)})
+            else:
+                if not refused or access != self._given or waited >= NEW_TOKEN_PATIENCE:
+                    break
+            await asyncio.sleep(NEW_TOKEN_POLL)
+            waited += NEW_TOKEN_POLL
+        self._given, self._given_at = access, datetime.now(UTC)
+        return kopf.ConnectionInfo(
+            server=access.server,
+            ca_path=access.ca_path,
+            insecure=access.insecure,
+            token=access.token,
+            username=access.username,
+            password=access.password,
+            certificate_path=access.certificate_path,
+            private_key_path=access.private_key_path,
+            expiration=self._given_at + CREDENTIALS_LAST,
+        )
+
+
+class Feed:
+    """Keeps a watch running, from the main loop."""
+
+    def __init__(
+        self,
+        put: Callable[[News], None],
+        login: Login,
+        namespaces: tuple[str, ...],
+        clock: Clock,
+        on_restart: Callable[[], None],
+    ) -> None:
+        self._put = put
+        self._login = login
+        self._namespaces = namespaces
+        self._clock = clock
+        self._on_restart = on_restart
+        self.restarts = 0
+
+    async def run(self) -> None:
+        """For ever; cancelling stops the watch."""
+        delay = FIRST_BACKOFF
+        while True:
+            started = self._clock.monotonic()
+            why = await self._watch_once()
+            self.restarts += 1
+            if self._clock.monotonic() - started > STEADY_SECONDS:
+                delay = FIRST_BACKOFF
+            log.warning(
+                "the watch ended and is started again",
+                extra={"event": "watch.restart", "why": why, "seconds": delay, "restarts": self.restarts},
+            )
+            await self._clock.sleep(delay)
+            delay = min(delay * 2, LONGEST_BACKOFF)
+            self._on_restart()
+
+    async def _watch_once(self) -> str:
+        """Start a watch and wait for its end, whose reason is returned."""
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        watch = _Watch(
+            put=lambda news: _cross(loop, self._put, news),
+            ended=lambda: _cross(loop, ended.set),
+            login=self._login,
+            namespaces=self._namespaces,
+        )
+        watch.thread.start()
+        try:
+            await ended.wait()
+        finally:
+            watch.stop()
+            await asyncio.to_thread(watch.thread.join, JOIN_SECONDS)
+        return watch.why
+
+
+class _Watch:
+    """One life of kopf: a thread, its loop, and the flag that ends it."""
+
+    def __init__(
+        self,
+        put: Callable[[News], None],
+        ended: Callable[[], None],
+        login: Login,
+        namespaces: tuple[str, ...],
+    ) -> None:
+        self._registry = registry_of(put, login)
+        self._ended = ended
+        self._namespaces = namespaces
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._flag: asyncio.Event | None = None
+        self._stopped = threading.Event()
+        self.why = "it returned"
+        self.thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        loop, flag = self._loop, self._flag
+        if loop is not None and flag is not None:
+            _cross(loop, flag.set)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._operate())
+        except Exception as error:  # noqa: BLE001 - whatever ends kopf, the supervisor starts it again
+            self.why = f"{type(error).__name__}: {error}"[:512]
+        finally:
+            self._ended()
+
+    async def _operate(self) -> None:
+        self._flag = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        if self._stopped.is_set():
+            return
+        await kopf.operator(
+            registry=self._registry,
+            settings=settings_of(),
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            stop_flag=self._flag,
+        )
+
+
+def _cross(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *arguments: object) -> None:
+    """Call in another thread's loop; a loop that is closed by now needs nothing any more."""
+    try:
+        loop.call_soon_threadsafe(call, *arguments)
+    except RuntimeError:
+        log.debug("the loop is closed already")

@@ -1,0 +1,104 @@
+"""Resync: compares the table with the server, at the start, every few minutes and after each restart of the watch.
+
+A watch may miss what happened while it was away, and never reports what vanished then; without this a deleted schedule
+would go on firing. The scheduler decides nothing before the first one is complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from controller.cluster.port import ClusterError, Refused
+from controller.intake import read_jobs, read_pods, read_schedules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from controller.clock import Clock
+    from controller.cluster.port import Cluster
+    from controller.table import Table
+
+RETRY_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Resync:
+    def __init__(
+        self,
+        cluster: Cluster,
+        table: Table,
+        clock: Clock,
+        namespaces: tuple[str, ...],
+        every_seconds: float,
+        found_gone: Callable[[str, int], None] = lambda _kind, _count: None,
+    ) -> None:
+        self._cluster = cluster
+        self._table = table
+        self._clock = clock
+        self._namespaces = namespaces
+        self._every = every_seconds
+        self._found_gone = found_gone
+        self._asked = asyncio.Event()
+        self._completed_at: float | None = None
+        self.done = asyncio.Event()
+        """Set once the first round is complete."""
+        self.refused: dict[str, str] = {}
+        """Namespaces that we may not read, and the API server's words; the others are served."""
+
+    def ask(self) -> None:
+        """Have a round now rather than at its time."""
+        self._asked.set()
+
+    def age(self) -> float | None:
+        return None if self._completed_at is None else self._clock.monotonic() - self._completed_at
+
+    async def run(self) -> None:
+        while True:
+            self._asked.clear()
+            complete = await self.round()
+            await self._clock.wait(self._asked, self._every if complete else RETRY_SECONDS)
+
+    async def round(self) -> bool:
+        """Return True when every namespace was compared or refuses us for good."""
+        complete = True
+        started = self._clock.monotonic()
+        for namespace in self._namespaces:
+            try:
+                await self._compare(namespace)
+            except Refused as error:
+                self.refused[namespace] = str(error)
+                log.warning(
+                    "not allowed to read",
+                    extra={"event": "resync.refused", "namespace": namespace, "why": str(error)},
+                )
+            except ClusterError as error:
+                complete = False
+                log.warning(
+                    "resync failed",
+                    extra={"event": "resync.failed", "namespace": namespace, "why": str(error)},
+                )
+            else:
+                self.refused.pop(namespace, None)
+        if complete:
+            self._table.drop_orphan_pods()
+            self._completed_at = self._clock.monotonic()
+            self.done.set()
+            log.debug(
+                "resync complete",
+                extra={
+                    "event": "resync.complete",
+                    "schedules": len(self._table),
+                    "seconds": round(self._completed_at - started, 3),
+                },
+            )
+        return complete
+
+    async def _compare(self, namespace: str) -> None:
+        # Jobs and pods first: a schedule that shows up is then decided with all that runs for it.
+        for kind, read in (("Pod", read_pods), ("Job", read_jobs), ("GscSyncSchedule", read_schedules)):
+            ghosts = await read(self._cluster, self._table, namespace)
+            if ghosts:
+                self._found_gone(kind, ghosts)
