@@ -1,0 +1,30 @@
+{{/* The operator's settings by the names of controller/settings.py, without their prefix; every value is a text. */}}
+{{- define "gsc.settings" -}}
+NAMESPACES: {{ ternary "*" (include "gsc.watched" . | fromJsonArray | join ",") .Values.clusterWide | quote }}
+ENVIRONMENT: {{ .Values.operator.environment | quote }}
+INSTANCE: {{ .Release.Name | trunc 63 | trimSuffix "-" | quote }}
+SYNC_IMAGE: {{ include "gsc.syncImage" . | quote }}
+SYNC_IMAGE_PULL_POLICY: {{ default .Values.image.pullPolicy .Values.sync.image.pullPolicy | quote }}
+SYNC_IMAGE_PULL_SECRETS: {{ include "gsc.pullSecrets" . | fromJsonArray | join "," | quote }}
+SYNC_SERVICE_ACCOUNT: {{ include "gsc.syncServiceAccount" . | quote }}
+SYNC_ENV: {{ .Values.sync.extraEnv | toJson | quote }}
+SYNC_NODE_SELECTOR: {{ .Values.sync.nodeSelector | toJson | quote }}
+SYNC_TOLERATIONS: {{ .Values.sync.tolerations | toJson | quote }}
+SYNC_DEFAULT_RESOURCES: {{ .Values.sync.defaultResources | toJson | quote }}
+SYNC_MAX_RESOURCES: {{ .Values.sync.maxResources | toJson | quote }}
+SYNC_CONCURRENCY: {{ .Values.sync.concurrency | toString | quote }}
+SYNC_REQUESTS_PER_SECOND: {{ .Values.sync.requestsPerSecond | toString | quote }}
+SYNC_LOAD_COOLDOWN_SECONDS: {{ .Values.sync.loadCooldownSeconds | toString | quote }}
+LEADER_ELECTION: {{ .Values.operator.leaderElection | toString | quote }}
+LEASE_NAME: {{ include "gsc.fullname" . | quote }}
+LEASE_SECONDS: {{ .Values.operator.leaseSeconds | toString | quote }}
+LEASE_RENEW_SECONDS: {{ .Values.operator.leaseRenewSeconds | toString | quote }}
+LEASE_RETRY_SECONDS: {{ .Values.operator.leaseRetrySeconds | toString | quote }}
+RESYNC_SECONDS: {{ .Values.operator.resyncSeconds | toString | quote }}
+MAX_IN_FLIGHT: {{ .Values.operator.maxInFlight | toString | quote }}
+REQUEST_TIMEOUT_SECONDS: {{ .Values.operator.requestTimeoutSeconds | toString | quote }}
+MAX_SKEW_SECONDS: {{ .Values.operator.maxSkewSeconds | toString | quote }}
+METRICS_PORT: {{ .Values.metrics.port | toString | quote }}
+HEALTH_PORT: {{ .Values.health.port | toString | quote }}
+LOG_LEVEL: {{ .Values.operator.logLevel | quote }}
+{{- end -}}
