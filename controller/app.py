@@ -78,7 +78,7 @@ class App:
         self.resync = Resync(
             cluster, self.table, clock, settings.watched, settings.resync_seconds, self._found_gone
         )
-        writer = StatusWriter(gated, self.table, clock)
+        writer = StatusWriter(gated, self.table)
         launcher = Launcher(gated, self.table, writer, self.recorder, self.metrics, settings, clock)
         self.scheduler = Scheduler(
             gated,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from controller.model.parse import parse_job, parse_pod, parse_schedule
+from controller.model.parse import parse_schedule
+from controller.model.parse_job import parse_job, parse_pod
 from controller.model.status_io import read_status
 
 if TYPE_CHECKING:

@@ -149,16 +149,17 @@ class Table:
             return False
         fresh = version(resource_version)
         known = self._pods.get(job_uid)
-        if known and known.facts.uid == facts.uid and known.version >= fresh:
+        if known is None:
+            merged = facts
+        elif known.facts.uid == facts.uid and known.version >= fresh:
             return False
-        if known and known.facts.uid != facts.uid and known.facts.created_at > facts.created_at:
-            return False
-        if known and known.facts.gone and known.facts.uid == facts.uid:
-            facts = replace(facts, gone=True)
-        if known and known.facts.uid == facts.uid and replace(facts, gone=known.facts.gone) == known.facts:
-            self._pods[job_uid] = replace(known, version=fresh)
-            return False
-        self._pods[job_uid] = Pod(job_uid, facts, fresh)
+        else:
+            merged = known.facts.updated(facts)
+            if merged == known.facts:
+                if merged.uid == facts.uid:
+                    self._pods[job_uid] = replace(known, version=fresh)
+                return False
+        self._pods[job_uid] = Pod(job_uid, merged, fresh)
         self._touch_job(job_uid)
         return True
 

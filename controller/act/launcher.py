@@ -25,7 +25,7 @@ from controller.cluster.port import (
 )
 from controller.decide.decide import after_create
 from controller.model.decision import CreateResult
-from controller.model.parse import parse_job
+from controller.model.parse_job import parse_job
 
 if TYPE_CHECKING:
     from controller.act.recorder import Recorder
@@ -144,12 +144,7 @@ class Launcher:
         """Ours is what our schedule owns and names this very launch of this run; all else is somebody else's."""
         body = await self._cluster.get_job(schedule.namespace, launch.job_name)
         job = parse_job(body)
-        if (
-            job is not None
-            and job.owner_uid == schedule.uid
-            and job.run_id == launch.run_id
-            and job.launch == launch.launch
-        ):
+        if job is not None and job.is_launch(schedule.uid, launch.run_id, launch.launch):
             return CreateResult.ADOPTED, job, ""
         owner = next(
             (

@@ -15,7 +15,6 @@ from controller.model.parse import parse_schedule
 from controller.model.status_io import read_status, write_status
 
 if TYPE_CHECKING:
-    from controller.clock import Clock
     from controller.cluster.port import Cluster
     from controller.model.schedule import Schedule
     from controller.model.status import Status
@@ -30,14 +29,13 @@ class Written(StrEnum):
 
 
 class StatusWriter:
-    def __init__(self, cluster: Cluster, table: Table, clock: Clock) -> None:
+    def __init__(self, cluster: Cluster, table: Table) -> None:
         self._cluster = cluster
         self._table = table
-        self._clock = clock
 
     async def write(self, schedule: Schedule, status: Status) -> Written:
         """Write it; raises ClusterError when it is not known whether it was written and reading again failed too."""
-        body = write_status(status, schedule, self._clock.now())
+        body = write_status(status, schedule)
         try:
             # Dying just before: the Job that was created is found by its name at the next start and adopted.
             # Dying just after: the next start reads this very status and goes on from it.

@@ -34,12 +34,12 @@ async def configure(configuration: Configuration, kubeconfig: str | None) -> Non
     try:
         if kubeconfig is None:
             try:
-                load_incluster_config(client_configuration=configuration)
+                load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # as below
             except ConfigException:
                 pass  # not in a pod: a person's machine
             else:
                 return
-        await load_kube_config(
+        await load_kube_config(  # type: ignore[no-untyped-call]  # the client has no types
             config_file=kubeconfig, client_configuration=configuration, persist_config=False
         )
     except (ConfigException, OSError) as error:

@@ -61,7 +61,7 @@ class KubeCluster:
         return cls(configuration, kubeconfig, seconds)
 
     async def close(self) -> None:
-        await self._client.close()
+        await self._client.close()  # type: ignore[no-untyped-call]  # the client has no types
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -227,7 +227,7 @@ class KubeCluster:
             answer = await self._client.call_api(
                 verb, url, header_params=headers, body=sent, _request_timeout=self._timeout
             )
-            data = cast("bytes", await answer.read())
+            data = cast("bytes", await answer.read())  # type: ignore[no-untyped-call]  # the client has no types
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"{method} {path}: {type(error).__name__}: {error}"[:512]) from error
         except ConfigException as error:

@@ -14,7 +14,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from prometheus_client import CollectorRegistry
 
@@ -115,9 +115,11 @@ def _verdict(reasons: list[str]) -> tuple[int, str, str]:
     return 200, "ok\n", "text/plain; charset=utf-8"
 
 
-def _handler(answer: Callable[[], tuple[int, str, str]]) -> Callable[[web.Request], web.StreamResponse]:
+def _handler(
+    answer: Callable[[], tuple[int, str, str]],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(_: web.Request) -> web.StreamResponse:
         status, text, content_type = answer()
         return web.Response(status=status, body=text.encode(), headers={"Content-Type": content_type})
 
-    return handle  # type: ignore[return-value]  # aiohttp's own alias is private
+    return handle

@@ -16,6 +16,8 @@ from controller.model.decision import CreateResult
 from controller.model.status import ConditionType, RunState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics import MetricWrapperBase
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 OF_SCHEDULE = ("namespace", "schedule")
 DURATIONS = (1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 DELAYS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
-PHASES = ("Idle", "Pending", "Running", "Retrying", "Snoozed", "Suspended", "Stalled")
+PHASES = ("Idle", "Waiting", "Pending", "Running", "Retrying", "Snoozed", "Suspended", "Stalled")
 ERROR_CLASSES = frozenset(FailureClass) | {"TimedOut", "OOMKilled", "Lost", "ResultUnknown"}
 
 
@@ -222,6 +224,6 @@ def _add(counter: Counter, amount: int) -> None:
         counter.inc(amount)
 
 
-def _remove(metric: MetricWrapperBase, labels: tuple[str, ...]) -> None:
+def _remove(metric: MetricWrapperBase, labels: Sequence[str]) -> None:
     if labels in metric._metrics:  # noqa: SLF001 - remove() raises for unknown series and offers no question
         metric.remove(*labels)

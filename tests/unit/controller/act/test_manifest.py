@@ -1,0 +1,196 @@
+"""The Job: what the pod gets, what it must never get, and that a schedule cannot change either."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from contract import RunSpec
+from controller.act import manifest
+from controller.act.quantity import amount, capped, resources
+from controller.model.decision import Launch
+from controller.model.parse import parse_schedule
+from controller.settings import Settings
+from tests.unit.controller.conftest import schedule_body
+
+SLOT = datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
+LAUNCH = Launch("marketing-1", "29400000", SLOT, "Cron", attempt=2, launch=3)
+SETTINGS = Settings(sync_image="registry.example/sync:1", sync_service_account="sync")
+
+
+def schedule(**spec):
+    body = schedule_body(**spec)
+    body["metadata"] |= {"uid": "uid-1", "resourceVersion": "7", "generation": 1, "creationTimestamp": "2026-11-01T00:00:00Z"}
+    return parse_schedule(body)
+
+
+def pod(job: dict) -> dict:
+    return job["spec"]["template"]["spec"]
+
+
+def environment(job: dict) -> dict[str, str]:
+    return {it["name"]: it["value"] for it in pod(job)["containers"][0]["env"]}
+
+
+def work_order(job: dict) -> RunSpec:
+    return RunSpec.from_json(environment(job)["GSC_SYNC_RUN_SPEC"].replace("$$", "$"))
+
+
+def test_the_job_runs_one_pod_once_and_ends_in_bounded_time() -> None:
+    job = manifest.job(LAUNCH, schedule(timeoutSeconds=600, pendingDeadlineSeconds=300), SETTINGS)
+    spec = job["spec"]
+    assert (spec["backoffLimit"], spec["completions"], spec["parallelism"]) == (0, 1, 1)
+    assert spec["activeDeadlineSeconds"] == 300 + 600 + 30
+    assert spec["podReplacementPolicy"] == "Failed"
+    assert spec["ttlSecondsAfterFinished"] == 86_400
+    assert "podFailurePolicy" not in spec
+    assert pod(job)["restartPolicy"] == "Never"
+    assert pod(job)["terminationGracePeriodSeconds"] == 30
+
+
+def test_the_job_belongs_to_its_schedule_and_says_what_it_is() -> None:
+    meta = manifest.job(LAUNCH, schedule(), SETTINGS)["metadata"]
+    assert meta["ownerReferences"] == [
+        {
+            "apiVersion": "gscsync.io/v1beta1",
+            "kind": "GscSyncSchedule",
+            "name": "marketing",
+            "uid": "uid-1",
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+    ]
+    assert (meta["name"], meta["namespace"]) == ("marketing-1", "team")
+    assert meta["labels"]["gscsync.io/schedule"] == "marketing"
+    assert meta["labels"]["gscsync.io/slot"] == str(int(SLOT.timestamp()) // 60)
+    assert meta["labels"]["gscsync.io/run"] == "29400000"
+    assert meta["labels"]["gscsync.io/attempt"] == "2"
+    assert meta["labels"]["gscsync.io/launch"] == "3"
+    assert meta["labels"]["gscsync.io/trigger"] == "Cron"
+    assert meta["labels"]["app.kubernetes.io/managed-by"] == "gsc-sync-operator"
+    assert all(len(value) <= 63 for value in meta["labels"].values())
+
+
+def test_the_pod_carries_the_jobs_labels_so_that_its_facts_are_watched() -> None:
+    job = manifest.job(LAUNCH, schedule(), SETTINGS)
+    assert job["spec"]["template"]["metadata"]["labels"] == job["metadata"]["labels"]
+
+
+def test_the_pod_passes_the_restricted_standard_and_cannot_reach_the_api_server() -> None:
+    spec = pod(manifest.job(LAUNCH, schedule(), SETTINGS))
+    container = spec["containers"][0]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] == 65_532
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
+    assert spec["serviceAccountName"] == "sync"
+    assert container["command"] == ["python", "-m", "sync", "run"]
+    assert container["terminationMessagePolicy"] == "File"
+    assert environment({"spec": {"template": {"spec": spec}}})["GSC_SYNC_SUMMARY_PATH"] == container["terminationMessagePath"]
+
+
+def test_the_work_order_says_which_launch_of_what() -> None:
+    spec = work_order(manifest.job(LAUNCH, schedule(window={"days": 3, "dataState": "Final"}), SETTINGS))
+    assert (spec.schedule_uid, spec.namespace, spec.name) == ("uid-1", "team", "marketing")
+    assert (spec.run_id, spec.slot, spec.attempt, spec.launch, spec.trigger) == ("29400000", SLOT, 2, 3, "Cron")
+    assert (spec.window.days, spec.window.data_state) == (3, "Final")
+    assert spec.limits.concurrency == SETTINGS.sync_concurrency
+    assert spec.workspaces[0].credentials_hint == "Secret 'acme-google' key 'credentials.json' in namespace 'team'"
+    assert "Secret 'warehouse'" in spec.destination.hint
+
+
+def test_each_credential_is_mounted_alone_and_may_be_missing() -> None:
+    workspaces = [
+        {"name": name, "credentialsSecretRef": {"name": secret, "key": key}}
+        for name, secret, key in (("a", "one", "k1"), ("b", "one", "k2"), ("c", "one", "k1"))
+    ]
+    job = manifest.job(LAUNCH, schedule(workspaces=workspaces), SETTINGS)
+    volumes = {it["name"]: it for it in pod(job)["volumes"]}
+    secrets = [it["secret"] for it in volumes.values() if "secret" in it]
+    assert all(secret["optional"] and secret["items"] and secret["defaultMode"] == 0o440 for secret in secrets)
+    assert [item["key"] for secret in secrets for item in secret["items"]][:2] == ["k1", "k2"]
+    assert len(volumes) == 2 + 2, "two keys, the destination, and room for temporary files"
+    paths = [workspace.credentials_path for workspace in work_order(job).workspaces]
+    assert paths[0] == paths[2] != paths[1]
+    mounts = {it["mountPath"]: it for it in pod(job)["containers"][0]["volumeMounts"]}
+    for path in paths:
+        mount = mounts[path.rsplit("/", 1)[0]]
+        assert mount["readOnly"]
+        assert volumes[mount["name"]]["secret"]["items"][0]["path"] == path.rsplit("/", 1)[1]
+
+
+def test_the_destination_is_a_directory_of_the_keys_that_matter() -> None:
+    job = manifest.job(LAUNCH, schedule(), SETTINGS)
+    volume = next(it for it in pod(job)["volumes"] if it["name"] == "destination")
+    assert [item["key"] for item in volume["secret"]["items"]] == [
+        "uri", "host", "port", "dbname", "user", "password", "sslmode", "ca.crt",
+    ]  # fmt: skip
+    assert work_order(job).destination.path in {it["mountPath"] for it in pod(job)["containers"][0]["volumeMounts"]}
+
+
+def test_patterns_that_look_like_variables_reach_the_sync_unexpanded() -> None:
+    workspace = {
+        "name": "a",
+        "credentialsSecretRef": {"name": "one", "key": "k"},
+        "properties": {"include": ["https://$(HOME).example/$$x"]},
+    }
+    job = manifest.job(LAUNCH, schedule(workspaces=[workspace]), SETTINGS)
+    raw = environment(job)["GSC_SYNC_RUN_SPEC"]
+    assert "$(" not in raw.replace("$$", "")
+    assert work_order(job).workspaces[0].properties.include == ["https://$(HOME).example/$$x"]
+
+
+def test_the_installation_adds_variables_but_not_the_contracts_own() -> None:
+    settings = Settings(sync_env={"HTTPS_PROXY": "http://proxy", "GSC_SYNC_RUN_SPEC": "mine"})
+    values = environment(manifest.job(LAUNCH, schedule(), settings))
+    assert values["HTTPS_PROXY"] == "http://proxy"
+    assert json.loads(values["GSC_SYNC_RUN_SPEC"])["version"] == 1
+
+
+def test_placement_and_pull_secrets_come_from_the_installation() -> None:
+    settings = Settings(
+        sync_image_pull_secrets=("pull",),
+        sync_node_selector={"pool": "batch"},
+        sync_tolerations=[{"key": "batch", "operator": "Exists"}],
+    )
+    spec = pod(manifest.job(LAUNCH, schedule(), settings))
+    assert spec["imagePullSecrets"] == [{"name": "pull"}]
+    assert spec["nodeSelector"] == {"pool": "batch"}
+    assert spec["tolerations"] == [{"key": "batch", "operator": "Exists"}]
+    assert "serviceAccountName" not in spec
+
+
+def test_equal_input_makes_an_equal_job() -> None:
+    assert manifest.job(LAUNCH, schedule(), SETTINGS) == manifest.job(LAUNCH, schedule(), SETTINGS)
+
+
+def test_a_schedule_that_cannot_be_served_makes_no_job() -> None:
+    with pytest.raises(ValueError, match="no valid spec"):
+        manifest.job(LAUNCH, schedule(workspaces=[]), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1", 1), ("100m", "0.1"), ("1.5Gi", 1_610_612_736), ("2M", 2_000_000), ("1e3", 1000), ("x", None), ("-1", None)],
+)
+def test_quantities(text: str, number: object) -> None:
+    assert amount(text) == (None if number is None else Decimal(str(number)))
+
+
+def test_nothing_exceeds_its_cap_and_requests_never_exceed_limits() -> None:
+    asked = (("requests", (("cpu", "8"), ("memory", "1Gi"))), ("limits", (("memory", "64Gi"),)))
+    got = resources(asked, {"requests": {"cpu": "50m"}, "limits": {"memory": "512Mi"}}, {"cpu": "2", "memory": "2Gi"})
+    assert got == {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
+    assert resources((("requests", (("memory", "1Gi"),)),), {"limits": {"memory": "512Mi"}}, {}) == {
+        "requests": {"memory": "512Mi"},
+        "limits": {"memory": "512Mi"},
+    }
+    assert resources((), {}, {}) == {}
+    assert capped("odd", "1") == "odd"

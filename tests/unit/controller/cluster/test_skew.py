@@ -1,0 +1,49 @@
+"""The clock against the API server's: small differences are noise, large ones hold everything."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from controller.clock import ManualClock
+from controller.cluster.memory import Fault, MemoryCluster
+from controller.cluster.port import Unavailable
+from controller.cluster.skew import Skew
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(datetime(2026, 11, 26, 4, 0, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(("server_ahead", "held"), [(0, False), (59, False), (-59, False), (62, True), (-62, True)])
+async def test_only_a_large_skew_holds(clock, server_ahead: float, held: bool) -> None:
+    cluster = MemoryCluster(clock)
+    cluster.skew_seconds = server_ahead
+    skew = Skew(cluster, clock)
+    assert await skew.check()
+    assert bool(skew.held) is held
+    assert skew.seconds == pytest.approx(-server_ahead, abs=1)
+
+
+async def test_the_reason_says_what_to_do_and_goes_when_the_clock_is_right_again(clock) -> None:
+    cluster = MemoryCluster(clock)
+    cluster.skew_seconds = -120
+    skew = Skew(cluster, clock)
+    await skew.check()
+    await clock.advance(400)
+    assert skew.bad_for() == 400
+    assert "set the time of its node right" in skew.held
+    cluster.skew_seconds = 0
+    await skew.check()
+    assert skew.held == ""
+    assert skew.bad_for() == 0
+
+
+async def test_without_an_answer_the_last_measurement_stands(clock) -> None:
+    cluster = MemoryCluster(clock)
+    cluster.skew_seconds = 120
+    skew = Skew(cluster, clock)
+    await skew.check()
+    cluster.faults.append(Fault("server_time", Unavailable("down")))
+    assert not await skew.check()
+    assert skew.held
