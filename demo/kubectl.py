@@ -47,10 +47,18 @@ class Kubectl:
     def _call(self, command: list[str], stdin: str | None, timeout: float) -> str:
         try:
             done = subprocess.run(
-                command, env=self.environment(), input=stdin, text=True, capture_output=True, check=False, timeout=timeout
+                command,
+                env=self.environment(),
+                input=stdin,
+                text=True,
+                capture_output=True,
+                check=False,
+                timeout=timeout,
             )
         except subprocess.TimeoutExpired as error:
-            raise CommandError(f"{' '.join(command[:6])} ... did not finish within {timeout:.0f} s") from error
+            raise CommandError(
+                f"{' '.join(command[:6])} ... did not finish within {timeout:.0f} s"
+            ) from error
         if done.returncode != 0:
             raise CommandError(f"{' '.join(command[:8])} ...: {(done.stderr or done.stdout).strip()}")
         return done.stdout

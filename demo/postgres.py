@@ -34,7 +34,10 @@ def initialise(programs: Path, data: Path, password: str, database: str) -> None
         )  # fmt: skip
     script = f'CREATE DATABASE "{database}"\n'
     subprocess.run(
-        [programs / "postgres", "--single", "-D", data, "postgres"], input=script.encode(), check=True, stdout=subprocess.DEVNULL
+        [programs / "postgres", "--single", "-D", data, "postgres"],
+        input=script.encode(),
+        check=True,
+        stdout=subprocess.DEVNULL,
     )
     (data / "READY").touch()
 
@@ -42,7 +45,9 @@ def initialise(programs: Path, data: Path, password: str, database: str) -> None
 def main() -> None:
     programs, data = binaries(), Path(os.environ["PGDATA"])
     if not (data / "READY").exists():
-        initialise(programs, data, os.environ["POSTGRES_PASSWORD"], os.environ.get("POSTGRES_DB", "warehouse"))
+        initialise(
+            programs, data, os.environ["POSTGRES_PASSWORD"], os.environ.get("POSTGRES_DB", "warehouse")
+        )
     (data / "pg_hba.conf").write_text("local all all trust\nhost all all all scram-sha-256\n")
     arguments = [
         str(programs / "postgres"), "-D", str(data), "-h", "0.0.0.0",  # noqa: S104 - inside a pod's own network

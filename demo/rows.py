@@ -27,7 +27,11 @@ def main() -> None:
         else:
             rows = connection.execute(QUERY.format(schema=schema)).fetchall()  # type: ignore[arg-type]  # our own constant
     names = ("property", "searchType", "day", "rows", "clicks", "impressions")
-    json.dump([dict(zip(names, row, strict=True)) for row in rows], sys.stdout, default=lambda v: int(v) if not hasattr(v, "isoformat") else v.isoformat())
+    json.dump(
+        [dict(zip(names, row, strict=True)) for row in rows],
+        sys.stdout,
+        default=lambda v: int(v) if not hasattr(v, "isoformat") else v.isoformat(),
+    )
     print()
 
 

@@ -39,11 +39,23 @@ class Stage:
 
     def namespace(self) -> None:
         labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
-        self.kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.kubectl.namespace, "labels": labels}}))
+        self.kubectl.apply(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Namespace",
+                    "metadata": {"name": self.kubectl.namespace, "labels": labels},
+                }
+            )
+        )
 
     def backing(self, emulator_config: dict[str, Any]) -> None:
         manifest = (MANIFESTS / "backing.yaml").read_text()
-        values = {"DEMO_IMAGE": self.images.demo, "DATABASE_PASSWORD": DATABASE_PASSWORD, "EMULATOR_CONFIG": json.dumps(emulator_config)}
+        values = {
+            "DEMO_IMAGE": self.images.demo,
+            "DATABASE_PASSWORD": DATABASE_PASSWORD,
+            "EMULATOR_CONFIG": json.dumps(emulator_config),
+        }
         self.kubectl.apply(fill(manifest, values))
 
     def backing_ready(self) -> None:
@@ -51,7 +63,9 @@ class Stage:
             self.kubectl.run("rollout", "status", f"deployment/{name}", "--timeout=180s", timeout=200)
 
     def secret(self, name: str, data: dict[str, str]) -> None:
-        self.kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}))
+        self.kubectl.apply(
+            json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data})
+        )
 
     def chart(self, *settings: str) -> None:
         """Install or upgrade the release; `settings` are further `--set` values."""
@@ -69,14 +83,28 @@ class Stage:
         file = ROOT / ".build" / f"values-{self.kubectl.namespace}.json"
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps(values))
-        self.kubectl.run_helm("upgrade", "--install", RELEASE, str(CHART), "--create-namespace", "-f", str(file), *extra, "--wait", "--timeout", "180s")
+        self.kubectl.run_helm(
+            "upgrade",
+            "--install",
+            RELEASE,
+            str(CHART),
+            "--create-namespace",
+            "-f",
+            str(file),
+            *extra,
+            "--wait",
+            "--timeout",
+            "180s",
+        )
 
     def schedules(self, manifest: str) -> None:
         self.kubectl.apply(manifest)
 
     def rows(self) -> list[dict[str, Any]]:
         """Row counts per property, search type and day, read by a program inside the cluster."""
-        answer: list[dict[str, Any]] = json.loads(self.kubectl.run("exec", "deployment/warehouse", "--", "python", "-m", "demo.rows"))
+        answer: list[dict[str, Any]] = json.loads(
+            self.kubectl.run("exec", "deployment/warehouse", "--", "python", "-m", "demo.rows")
+        )
         return answer
 
     def sql(self, statement: str) -> list[list[Any]]:
@@ -86,7 +114,9 @@ class Stage:
             "with psycopg.connect(os.environ['DATABASE_URI']) as c:\n"
             "    print(json.dumps(c.execute(sys.argv[1]).fetchall(), default=str))"
         )
-        answer: list[list[Any]] = json.loads(self.kubectl.run("exec", "deployment/warehouse", "--", "python", "-c", program, statement))
+        answer: list[list[Any]] = json.loads(
+            self.kubectl.run("exec", "deployment/warehouse", "--", "python", "-c", program, statement)
+        )
         return answer
 
     def remove(self) -> None:
@@ -95,6 +125,15 @@ class Stage:
             self.kubectl.run_helm("uninstall", RELEASE, "--ignore-not-found", "--wait", "--timeout", "120s")
         except CommandError:
             # Without the release the namespace still has to go.
-            self.kubectl.run("delete", "namespace", self.kubectl.namespace, "--ignore-not-found", "--timeout=120s", timeout=150)
+            self.kubectl.run(
+                "delete",
+                "namespace",
+                self.kubectl.namespace,
+                "--ignore-not-found",
+                "--timeout=120s",
+                timeout=150,
+            )
             raise
-        self.kubectl.run("delete", "namespace", self.kubectl.namespace, "--ignore-not-found", "--timeout=120s", timeout=150)
+        self.kubectl.run(
+            "delete", "namespace", self.kubectl.namespace, "--ignore-not-found", "--timeout=120s", timeout=150
+        )

@@ -39,13 +39,22 @@ def view(body: dict[str, Any]) -> View:
     return View(
         name=body["metadata"]["name"],
         state=run.get("state", "-"),
-        attempt=f"{run['attempt']}/{run['maxAttempts']}" if "attempt" in run and "maxAttempts" in run else "-",
+        attempt=f"{run['attempt']}/{run['maxAttempts']}"
+        if "attempt" in run and "maxAttempts" in run
+        else "-",
         last_result=synced.get("reason", ""),
         message=(synced if not run else conditions.get("Ready") or {}).get("message", ""),
     )
 
 
-def wait(kubectl: Kubectl, names: Iterable[str], console: Console, *, timeout: float, clock: Callable[[], float] = time.monotonic) -> bool:
+def wait(
+    kubectl: Kubectl,
+    names: Iterable[str],
+    console: Console,
+    *,
+    timeout: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> bool:
     """True when each named schedule has finished a run; False when `timeout` seconds passed before."""
     wanted, start = set(names), clock()
     seen: dict[str, View] = {}
@@ -55,7 +64,10 @@ def wait(kubectl: Kubectl, names: Iterable[str], console: Console, *, timeout: f
             live.update(_table(views, clock() - start))
             for v in views:
                 if not console.is_terminal and seen.get(v.name) != v:
-                    console.print(f"  {clock() - start:5.0f} s  {v.name}: {v.state} attempt {v.attempt} {v.last_result} {v.message}", highlight=False)
+                    console.print(
+                        f"  {clock() - start:5.0f} s  {v.name}: {v.state} attempt {v.attempt} {v.last_result} {v.message}",
+                        highlight=False,
+                    )
                 seen[v.name] = v
             if {v.name for v in views if v.finished} == wanted:
                 return True

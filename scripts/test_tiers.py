@@ -78,12 +78,21 @@ def coverage_is_enough() -> bool:
     run(sys.executable, "-m", "coverage", "combine", "--append", "--quiet")
     total = run(sys.executable, "-m", "coverage", "report", f"--fail-under={TOTAL_FLOOR}")
     print("\nthe pure packages alone:")
-    pure = run(sys.executable, "-m", "coverage", "report", f"--include={','.join(PURE)}", f"--fail-under={PURE_FLOOR}")
+    pure = run(
+        sys.executable,
+        "-m",
+        "coverage",
+        "report",
+        f"--include={','.join(PURE)}",
+        f"--fail-under={PURE_FLOOR}",
+    )
     return total == 0 and pure == 0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("tiers", nargs="+", choices=["unit", "integration", "e2e"])
     parser.add_argument("--workers", type=int, default=2, help="pytest processes side by side (default 2)")
     parser.add_argument("pytest", nargs="*", help="after --: handed to pytest")
@@ -105,7 +114,11 @@ def main() -> int:
 
     print()
     for r in results:
-        word = f"SKIPPED: {r.why}" if r.code is None else ("passed" if r.code == 0 else f"FAILED (pytest exit {r.code})")
+        word = (
+            f"SKIPPED: {r.why}"
+            if r.code is None
+            else ("passed" if r.code == 0 else f"FAILED (pytest exit {r.code})")
+        )
         print(f"{r.tier:12} {r.seconds:6.0f} s  {word}")
     if not enough:
         print(f"coverage     below {TOTAL_FLOOR} % in all, or {PURE_FLOOR} % in the pure packages")

@@ -1,0 +1,54 @@
+"""What the demo shows at the end: the list, the partial schedule in full, the rows, and how to go on."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from demo.stage import Stage
+
+
+def everything(stage: Stage, console: Console) -> None:
+    for arguments in (("get", "gscsyncs", "-o", "wide"), ("describe", "gscsync", "partial")):
+        console.print(
+            f"\n[bold]$ kubectl -n {stage.kubectl.namespace} {' '.join(arguments)}[/]", highlight=False
+        )
+        console.print(stage.kubectl.run(*arguments).rstrip(), highlight=False, markup=False)
+    console.print("\n[bold]rows in Postgres, per property and day[/]", highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("property", "type", "days", "rows a day", "rows", "clicks"):
+        table.add_column(column, overflow="fold")
+    for (name, kind), group in groupby(stage.rows(), key=lambda row: (row["property"], row["searchType"])):
+        days = list(group)
+        counts = [str(day["rows"]) for day in days]
+        table.add_row(
+            name, kind, f"{days[0]['day'][5:]} .. {days[-1]['day'][5:]}", " ".join(counts),
+            str(sum(day["rows"] for day in days)), str(sum(day["clicks"] for day in days)),
+        )  # fmt: skip
+    console.print(table)
+
+
+def explore(stage: Stage, console: Console) -> None:
+    kubectl = stage.kubectl
+    where = (
+        f"export KUBECONFIG={kubectl.kubeconfig} PATH={kubectl.kubectl.parent}:$PATH"
+        if kubectl.kubeconfig
+        else f"kubectl config use-context {kubectl.context}"
+    )
+    console.print(
+        f"""
+To explore:
+  {where}
+  kubectl -n {kubectl.namespace} get gscsyncs -w
+  kubectl -n {kubectl.namespace} annotate --overwrite gscsync healthy gscsync.io/run-now="$(date +%s)"
+  kubectl -n {kubectl.namespace} logs -l gscsync.io/schedule=healthy --tail=20
+  kubectl -n {kubectl.namespace} exec deployment/warehouse -- python -m demo.rows
+To take it away: make demo-down{f" CONTEXT={kubectl.context}" if kubectl.context else ""}""",
+        highlight=False,
+        markup=False,
+    )

@@ -1,0 +1,142 @@
+"""From the mounted Secret to connections: one a thread, made when needed, dropped when in doubt.
+
+The files are read for every new connection, so a rotated password is picked up. No session state is used outside a
+transaction and prepared statements are off, so a transaction-mode pooler may stand in between.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from contract import Destination
+from sync.errors import DatabaseRefused
+from sync.store.errors import translate
+
+PARTS = ("host", "port", "dbname", "user", "password", "sslmode")
+CONNECT_SECONDS = 10
+LOCK_MILLISECONDS = 30_000
+STATEMENT_MILLISECONDS = 300_000
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def conninfo(destination: Destination) -> str:
+    """The connection string out of the files of the Secret.
+
+    `uri` wins over the single parts, which may still add what it leaves out. With `ca.crt` the server's name and
+    certificate are verified; without it and without `sslmode`, TLS is required.
+
+    Raises DatabaseRefused when there is nothing to connect to.
+    """
+    folder = Path(destination.path)
+    values = {name: _read(folder / name) for name in ("uri", *PARTS)}
+    ca = folder / "ca.crt"
+    where = destination.hint or f"the files below {folder}"
+    if not values["uri"] and not values["host"]:
+        raise DatabaseRefused(
+            f"The destination is incomplete: {where} must have the key 'uri', or 'host' with 'dbname', 'user' and 'password'. Add it; the retry picks it up."
+        )
+    parameters: dict[str, Any] = {name: values[name] for name in PARTS if values[name]}
+    try:
+        given = psycopg.conninfo.conninfo_to_dict(values["uri"] or "")
+        if "sslmode" not in given and "sslmode" not in parameters:
+            parameters["sslmode"] = "verify-full" if ca.exists() else "require"
+        if ca.exists() and "sslrootcert" not in given:
+            parameters["sslrootcert"] = str(ca)
+        parameters = {name: value for name, value in parameters.items() if name not in given}
+        return make_conninfo(
+            values["uri"] or "",
+            **{"application_name": "gsc-sync", "connect_timeout": CONNECT_SECONDS, **parameters},
+        )
+    except psycopg.ProgrammingError as error:
+        # Its text may quote the password, so it is not repeated.
+        raise DatabaseRefused(
+            f"The destination cannot be understood: check 'uri' or 'host' and 'port' in {where}."
+        ) from error
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatabaseRefused(
+            f"The destination key '{file.name}' cannot be read ({type(error).__name__})."
+        ) from error
+
+
+class Connections:
+    """Hands out transactions. A connection that saw an error of its own is closed, never given out again."""
+
+    def __init__(self, destination: Destination, *, keep: int) -> None:
+        """`keep` is how many idle connections are kept for the next transaction."""
+        self._destination = destination
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._idle: list[Connection] = []
+        self._closed = False
+
+    @contextmanager
+    def transaction(self, *, lock_milliseconds: int = LOCK_MILLISECONDS) -> Iterator[Connection]:
+        """One transaction: commits at the end, rolls back on any exception.
+
+        Raises the database errors of sync.errors in place of psycopg's.
+        """
+        connection = self._take()
+        try:
+            with connection.transaction():
+                connection.execute(
+                    "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
+                    [f"{lock_milliseconds}ms", f"{STATEMENT_MILLISECONDS}ms"],
+                )
+                yield connection
+        except psycopg.Error as error:
+            connection.close()
+            raise translate(error, self.hint) from error
+        except BaseException:
+            self._give_back(connection)
+            raise
+        else:
+            self._give_back(connection)
+
+    @property
+    def hint(self) -> str:
+        return self._destination.hint or "the destination's Secret"
+
+    def connect(self, *, autocommit: bool = True) -> Connection:
+        """A connection of one's own, to be closed by the caller."""
+        try:
+            return psycopg.connect(conninfo(self._destination), autocommit=autocommit, prepare_threshold=None)
+        except psycopg.Error as error:
+            raise translate(error, self.hint) from error
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _take(self) -> Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return self.connect()
+
+    def _give_back(self, connection: Connection) -> None:
+        with self._lock:
+            keep = (
+                not (self._closed or connection.closed or connection.broken) and len(self._idle) < self._keep
+            )
+            if keep:
+                self._idle.append(connection)
+        if not keep:
+            connection.close()

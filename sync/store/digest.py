@@ -1,0 +1,53 @@
+"""What makes two versions of a cell equal: a digest over its sorted rows, and hashes that stand for texts.
+
+A digest that equals the ledger's says that nothing has to be written. Both are of the *original* text: what Postgres
+cannot hold is replaced visibly when stored, but never made equal to something else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from sync.plan.cells import Row
+
+DIGEST_BYTES = 16
+NUL_SHOWN_AS = "\u2400"
+SURROGATE_SHOWN_AS = "\ufffd"
+
+
+def in_key_order(rows: Iterable[Row]) -> list[Row]:
+    """Sorted by (page, query, country, device), which are distinct, so metrics are never compared."""
+    return sorted(rows, key=_key)
+
+
+def digest_of(rows: Sequence[Row]) -> bytes:
+    """16 bytes over rows in key order."""
+    try:
+        encoded = msgspec.msgpack.encode(rows)
+    except UnicodeEncodeError:
+        # Lone surrogates: rare enough for the slow way.
+        encoded = repr([tuple(row) for row in rows]).encode("ascii", "backslashreplace")
+    return hashlib.blake2b(encoded, digest_size=DIGEST_BYTES).digest()
+
+
+def hash_of(text: str) -> bytes:
+    """16 bytes that stand for a text of any length and content."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+
+
+def storable(text: str) -> str:
+    """The text as Postgres can hold it: NUL and lone surrogates are replaced by visible signs."""
+    if "\0" in text:
+        text = text.replace("\0", NUL_SHOWN_AS)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = "".join(SURROGATE_SHOWN_AS if "\ud800" <= char <= "\udfff" else char for char in text)
+    return text
+
+
+def _key(row: Row) -> tuple[str, str, str, str]:
+    return row[:4]

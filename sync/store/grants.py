@@ -1,0 +1,70 @@
+"""What `python -m sync check` says of a database: sentences with the next step, found without changing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from sync.errors import DatabaseError
+from sync.store.migrate import incompatibilities, is_current
+
+if TYPE_CHECKING:
+    from sync.store.connect import Connection, Connections
+
+TABLES = (
+    "property",
+    "page",
+    "query",
+    "country",
+    "device",
+    "search_type",
+    "page_query",
+    "ledger",
+    "run",
+    "quarantine",
+)
+VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+def problems(connections: Connections, schema: str) -> Sequence[str]:
+    """Empty when the sync can work."""
+    try:
+        with connections.transaction() as connection:
+            found = list(incompatibilities(connection))
+            if _one(connection, "SELECT pg_is_in_recovery()"):
+                found.append("The database is a read-only standby: point 'host' at the primary.")
+            return found + _privileges(connection, schema)
+    except DatabaseError as error:
+        return [str(error)]
+
+
+def _privileges(connection: Connection, schema: str) -> list[str]:
+    user, database = connection.execute("SELECT current_user, current_database()").fetchone() or ("", "")
+    if not _one(connection, "SELECT to_regnamespace(%s) IS NOT NULL", f'"{schema}"'):
+        if _one(connection, "SELECT has_database_privilege(current_database(), 'CREATE')"):
+            return []
+        return [
+            f'The schema {schema!r} is missing and may not be made: GRANT CREATE ON DATABASE "{database}" TO "{user}";'
+        ]
+    found = [
+        f'GRANT {verb} ON SCHEMA "{schema}" TO "{user}"; is needed.'
+        for verb in ("USAGE", "CREATE")
+        if not _one(connection, "SELECT has_schema_privilege(%s, %s)", schema, verb)
+    ]
+    if found or not _one(connection, "SELECT to_regclass(%s) IS NOT NULL", f'"{schema}".schema_version'):
+        return found
+    for table in TABLES:
+        name = f'"{schema}".{table}'
+        missing = [
+            verb for verb in VERBS if not _one(connection, "SELECT has_table_privilege(%s, %s)", name, verb)
+        ]
+        if missing:
+            found.append(f'GRANT {", ".join(missing)} ON {name} TO "{user}"; is needed.')
+    if not found:
+        is_current(connection, schema)
+    return found
+
+
+def _one(connection: Connection, statement: str, *parameters: Any) -> Any:
+    row = connection.execute(cast("Any", statement), parameters).fetchone()
+    return row[0] if row else None

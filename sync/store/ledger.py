@@ -1,0 +1,131 @@
+"""The ledger: one row a cell, written in the transaction of the cell's rows, so that data and checkpoint never part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from sync.plan.cells import Cell, FetchedCell
+from sync.store.cell_writer import CellKey
+from sync.store.digest import storable
+from sync.store.port import LedgerEntry, RunKey
+
+if TYPE_CHECKING:
+    from sync.store.connect import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the ledger says of a cell before it is written."""
+
+    rows: int
+    digest: bytes
+    empty_answers: int
+    empty_run_id: str
+
+
+class Ledger:
+    def __init__(self, schema: str) -> None:
+        self._schema = f'"{schema}"'
+
+    def read(self, connection: Connection, key: CellKey) -> Stored | None:
+        row = self._execute(
+            connection,
+            "SELECT rows, digest, empty_answers, empty_run_id FROM {}.ledger"
+            " WHERE property_id = %s AND search_type_id = %s AND day = %s AND dimension_set = %s",
+            [*key.place, key.dimension_set],
+        ).fetchone()
+        return Stored(row[0], bytes(row[1]), row[2], row[3]) if row else None
+
+    def write(
+        self,
+        connection: Connection,
+        key: CellKey,
+        fetched: FetchedCell,
+        digest: bytes,
+        run: RunKey,
+        now: datetime,
+    ) -> None:
+        """The cell as it is now; its quarantined rows replace those of the version before."""
+        rows = fetched.rows
+        self._execute(
+            connection,
+            "INSERT INTO {}.ledger (property_id, search_type_id, day, dimension_set, rows, digest, clicks, impressions,"
+            " final, saturated, aggregation, pages, duplicates, quarantined, schedule_uid, run_id, fetched_at, changed_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (property_id, search_type_id, day, dimension_set) DO UPDATE SET"
+            " rows = EXCLUDED.rows, digest = EXCLUDED.digest, clicks = EXCLUDED.clicks,"
+            " impressions = EXCLUDED.impressions, final = EXCLUDED.final, saturated = EXCLUDED.saturated,"
+            " aggregation = EXCLUDED.aggregation, pages = EXCLUDED.pages, duplicates = EXCLUDED.duplicates,"
+            " quarantined = EXCLUDED.quarantined, empty_answers = 0, empty_run_id = '',"
+            " schedule_uid = EXCLUDED.schedule_uid, run_id = EXCLUDED.run_id, fetched_at = EXCLUDED.fetched_at,"
+            " changed_at = CASE WHEN ledger.digest = EXCLUDED.digest THEN ledger.changed_at ELSE EXCLUDED.changed_at END",
+            [
+                *key.place, key.dimension_set, len(rows), digest, sum(row.clicks for row in rows),
+                sum(row.impressions for row in rows), fetched.final, fetched.saturated, fetched.aggregation,
+                fetched.pages, fetched.duplicates, len(fetched.quarantined), run.schedule_uid, run.run_id, now, now,
+            ],
+        )  # fmt: skip
+        self._execute(
+            connection,
+            "DELETE FROM {}.quarantine WHERE property_id = %s AND search_type_id = %s AND day = %s AND dimension_set = %s",
+            [*key.place, key.dimension_set],
+        )
+        if fetched.quarantined:
+            self._execute(
+                connection,
+                "INSERT INTO {}.quarantine (property_id, search_type_id, day, dimension_set, row_text, run_id, seen_at)"
+                " SELECT %s, %s, %s, %s, unnest(%s::text[]), %s, %s",
+                [
+                    *key.place,
+                    key.dimension_set,
+                    [storable(text) for text in fetched.quarantined],
+                    run.run_id,
+                    now,
+                ],
+            )
+
+    def note_empty(self, connection: Connection, key: CellKey, run: RunKey, now: datetime) -> None:
+        """An empty answer that is not believed yet."""
+        self._execute(
+            connection,
+            "UPDATE {}.ledger SET empty_answers = 1, empty_run_id = %s, schedule_uid = %s, run_id = %s, fetched_at = %s"
+            " WHERE property_id = %s AND search_type_id = %s AND day = %s AND dimension_set = %s",
+            [run.run_id, run.schedule_uid, run.run_id, now, *key.place, key.dimension_set],
+        )
+
+    def entries(
+        self, connection: Connection, property_: str, property_id: int, first: date, last: date
+    ) -> list[LedgerEntry]:
+        found = self._execute(
+            connection,
+            "SELECT day, code, dimension_set, rows, digest, final, saturated, run_id, empty_answers FROM {}.ledger"
+            " JOIN {}.search_type ON search_type.id = search_type_id"
+            " WHERE property_id = %s AND day BETWEEN %s AND %s ORDER BY day, code, dimension_set",
+            [property_id, first, last],
+        )
+        return [
+            LedgerEntry(
+                Cell(property_, day, code, dimension_set),
+                rows,
+                bytes(digest),
+                final,
+                saturated,
+                run_id,
+                empty_answers,
+            )
+            for day, code, dimension_set, rows, digest, final, saturated, run_id, empty_answers in found
+        ]
+
+    def done_by(self, connection: Connection, run: RunKey) -> frozenset[Cell]:
+        found = self._execute(
+            connection,
+            "SELECT url, day, code, dimension_set FROM {}.ledger JOIN {}.property ON property.id = property_id"
+            " JOIN {}.search_type ON search_type.id = search_type_id WHERE schedule_uid = %s AND run_id = %s",
+            [run.schedule_uid, run.run_id],
+        )
+        return frozenset(Cell(url, day, code, dimension_set) for url, day, code, dimension_set in found)
+
+    def _execute(self, connection: Connection, statement: str, parameters: list[Any]) -> Any:
+        return connection.execute(cast("Any", statement.replace("{}", self._schema)), parameters)

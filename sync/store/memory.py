@@ -1,0 +1,136 @@
+"""The store in memory: same port, same rules, no database. For tests and for dry runs.
+
+One lock stands for the transactions of Postgres: every method happens at once or not at all.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from types import TracebackType
+from typing import Self
+
+from contract import RunSummary
+from sync.errors import Superseded
+from sync.plan.cells import Cell, CellResult, FetchedCell, Row
+from sync.store.digest import digest_of, in_key_order
+from sync.store.emptiness import keep_rows
+from sync.store.port import AlreadyComplete, Claimed, LedgerEntry, RunKey
+
+
+@dataclass(slots=True)
+class _Run:
+    launch: int
+    summary: RunSummary | None = None
+    complete: bool = False
+    cells: set[Cell] = field(default_factory=set)
+
+
+class MemoryStore:
+    """Keeps everything until it is dropped."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runs: dict[RunKey, _Run] = {}
+        self._rows: dict[Cell, dict[tuple[str, str, str, str], Row]] = {}
+        self._ledger: dict[Cell, LedgerEntry] = {}
+        self._empty_run: dict[Cell, str] = {}
+        self.quarantine: list[tuple[Cell, str]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def migrate(self) -> None:
+        return None
+
+    def check(self) -> Sequence[str]:
+        return []
+
+    def claim_run(self, run: RunKey, launch: int) -> Claimed | AlreadyComplete:
+        with self._lock:
+            held = self._runs.get(run)
+            if held is None:
+                self._runs[run] = _Run(launch)
+                return Claimed(0)
+            if held.complete and held.summary is not None:
+                return AlreadyComplete(held.summary)
+            if held.launch > launch:
+                raise superseded(run, launch, held.launch)
+            previous, held.launch = held.launch, launch
+            return Claimed(previous)
+
+    def write_cell(self, fetched: FetchedCell, run: RunKey, launch: int) -> CellResult:
+        rows = in_key_order(fetched.rows)
+        digest = digest_of(rows)
+        with self._lock:
+            held = self._fence(run, launch)
+            cell = fetched.cell
+            old = self._ledger.get(cell)
+            stored = self._rows.get(cell, {})
+            entry = LedgerEntry(cell, len(rows), digest, fetched.final, fetched.saturated, run.run_id, 0)
+            if not rows and keep_rows(
+                stored=len(stored),
+                empty_answers=old.empty_answers if old else 0,
+                empty_run_id=self._empty_run.get(cell, ""),
+                run_id=run.run_id,
+            ):
+                assert old is not None
+                self._ledger[cell] = replace(old, empty_answers=1, run_id=run.run_id)
+                self._empty_run[cell] = run.run_id
+                held.cells.add(cell)
+                return CellResult(unchanged=len(stored), kept_because_empty=True)
+            self._ledger[cell] = entry
+            self._empty_run.pop(cell, None)
+            self.quarantine.extend((cell, text) for text in fetched.quarantined)
+            held.cells.add(cell)
+            if old is not None and old.digest == digest:
+                return CellResult(unchanged=len(rows), skipped=True)
+            fresh = {row[:4]: row for row in rows}
+            self._rows[cell] = fresh
+            inserted = len(fresh.keys() - stored.keys())
+            updated = sum(1 for key, row in fresh.items() if key in stored and stored[key] != row)
+            return CellResult(
+                inserted, updated, len(stored.keys() - fresh.keys()), len(fresh) - inserted - updated
+            )
+
+    def finish_run(self, run: RunKey, launch: int, summary: RunSummary, *, complete: bool) -> None:
+        with self._lock:
+            held = self._fence(run, launch)
+            held.summary, held.complete = summary, complete
+
+    def ledger(self, property_: str, first: date, last: date) -> Sequence[LedgerEntry]:
+        with self._lock:
+            return [
+                entry
+                for cell, entry in sorted(self._ledger.items())
+                if cell.property == property_ and first <= cell.day <= last
+            ]
+
+    def done_by_run(self, run: RunKey) -> frozenset[Cell]:
+        with self._lock:
+            held = self._runs.get(run)
+            return frozenset(held.cells) if held else frozenset()
+
+    def rows(self, cell: Cell) -> Sequence[Row]:
+        with self._lock:
+            return in_key_order(self._rows.get(cell, {}).values())
+
+    def _fence(self, run: RunKey, launch: int) -> _Run:
+        held = self._runs.get(run)
+        if held is None or held.launch != launch or held.complete:
+            raise superseded(run, launch, held.launch if held else 0)
+        return held
+
+
+def superseded(run: RunKey, launch: int, holder: int) -> Superseded:
+    """The same words for both adapters."""
+    return Superseded(
+        f"Launch {launch} of run {run.run_id} no longer holds it (launch {holder} does); nothing more is written."
+    )

@@ -1,0 +1,124 @@
+"""Brings the schema to this program's version, or says why not.
+
+Alembic runs inside one transaction under a transaction-level advisory lock, so two programs that start together take
+turns and a pooler in transaction mode does no harm. An older program works on a newer schema unless the schema's
+`min_program_version` says no: schemas expand first and contract releases later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import psycopg
+import sqlalchemy
+import sqlalchemy.exc
+import sqlalchemy.pool
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from sync.errors import DatabaseIncompatible
+from sync.store.errors import translate
+
+if TYPE_CHECKING:
+    from sync.store.connect import Connection, Connections
+
+PROGRAM_VERSION = 1
+"""Compared with the schema's `min_program_version`; rises when old programs could do harm."""
+
+OLDEST_SERVER = 150_000
+LOCK = 0x67736301
+
+
+def migrate(connections: Connections, schema: str, *, apply: bool = True) -> None:
+    """Raises DatabaseIncompatible, DatabaseRefused or DatabaseUnavailable."""
+    with connections.transaction() as connection:
+        problems = incompatibilities(connection)
+        if problems:
+            raise DatabaseIncompatible(" ".join(problems))
+        current = is_current(connection, schema)
+    if apply and not current:
+        _locked(connections, schema, lambda config: command.upgrade(config, "head"))
+
+
+def incompatibilities(connection: Connection) -> Sequence[str]:
+    """What no retry can change."""
+    problems = []
+    row = connection.execute(
+        "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
+    ).fetchone()
+    assert row is not None
+    version, encoding = row
+    if version < OLDEST_SERVER:
+        problems.append(f"Postgres {version // 10000} is too old; 15 or newer is needed.")
+    if encoding != "UTF8":
+        problems.append(
+            f"The database's encoding is {encoding}; it must be UTF8 (create the database WITH ENCODING 'UTF8')."
+        )
+    return problems
+
+
+def is_current(connection: Connection, schema: str) -> bool:
+    """True when nothing is to be done; raises DatabaseIncompatible when the schema is too new for this program."""
+    table = f'"{schema}"'
+    if connection.execute("SELECT to_regclass(%s)", [f"{table}.schema_version"]).fetchone() == (None,):
+        return False
+    row = connection.execute(cast("Any", f"SELECT version_num FROM {table}.schema_version")).fetchone()
+    present = row[0] if row else None
+    script = ScriptDirectory.from_config(_config(schema))
+    if present == script.get_current_head():
+        return True
+    if present is None or any(revision.revision == present for revision in script.walk_revisions()):
+        return False
+    least = connection.execute(
+        cast("Any", f"SELECT value FROM {table}.meta WHERE key = 'min_program_version'")
+    ).fetchone()
+    if least is not None and int(least[0]) > PROGRAM_VERSION:
+        raise DatabaseIncompatible(
+            f"Schema {schema!r} has version {present} and asks for program version {least[0]}; this program has {PROGRAM_VERSION}. Use a newer image."
+        )
+    return True
+
+
+def downgrade(connections: Connections, schema: str) -> None:
+    """Back to nothing, data included. For tests of the migrations."""
+    _locked(connections, schema, lambda config: command.downgrade(config, "base"))
+
+
+def _locked(connections: Connections, schema: str, step: Callable[[Config], None]) -> None:
+    """One transaction of SQLAlchemy, under the lock: dying before its commit leaves nothing, after it everything."""
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connections.connect(autocommit=False),
+        poolclass=sqlalchemy.pool.NullPool,
+    )
+    config = _config(schema)
+    try:
+        with engine.begin() as lent:
+            lent.execute(sqlalchemy.text("SELECT set_config('lock_timeout', '120s', true)"))
+            lent.execute(
+                sqlalchemy.text("SELECT pg_advisory_xact_lock(:lock, hashtext(:schema))"),
+                {"lock": LOCK, "schema": schema},
+            )
+            found = lent.execute(
+                sqlalchemy.text("SELECT to_regnamespace(:name) IS NOT NULL"), {"name": f'"{schema}"'}
+            ).scalar_one()
+            if not found:
+                lent.execute(sqlalchemy.text(f'CREATE SCHEMA "{schema}"'))
+            config.attributes["connection"] = lent
+            step(config)
+    except sqlalchemy.exc.DBAPIError as error:
+        if isinstance(error.orig, psycopg.Error):
+            raise translate(error.orig, connections.hint) from error
+        raise
+    finally:
+        engine.dispose()
+
+
+def _config(schema: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["schema"] = schema
+    return config

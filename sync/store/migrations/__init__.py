@@ -1,0 +1,1 @@
+"""Schema versions, applied by `sync.store.migrate`. Expand first, contract releases later."""

@@ -1,0 +1,111 @@
+"""`gsc.run`: who may write for a run. A name in Kubernetes locks only while its Job exists; this row outlives it.
+
+A launch takes the row over only with a number as high as the one that stands there, and each cell is written while
+the row is held FOR SHARE: taking over waits for writers in flight, and writers that come later find themselves
+superseded.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from contract import ContractError, RunSummary
+from sync.errors import Superseded
+from sync.store.memory import superseded
+from sync.store.port import AlreadyComplete, Claimed, RunKey
+
+if TYPE_CHECKING:
+    from sync.store.connect import Connection
+
+RUNNING, COMPLETE, ENDED = "running", "complete", "ended"
+
+
+class RunFence:
+    def __init__(self, schema: str) -> None:
+        self._table = f'"{schema}".run'
+
+    def claim(
+        self, connection: Connection, run: RunKey, launch: int, now: datetime
+    ) -> Claimed | AlreadyComplete:
+        key = [run.schedule_uid, run.run_id, run.shard]
+        # Dying after this commit leaves the run in the hands of a launch that is gone: the next, higher one takes over.
+        made = self._execute(
+            connection,
+            "INSERT INTO {} (schedule_uid, run_id, shard, launch, state, started_at) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING 1",
+            [*key, launch, RUNNING, now],
+        ).fetchone()
+        if made:
+            return Claimed(0)
+        row = self._execute(
+            connection,
+            "SELECT launch, state, summary::text FROM {} WHERE schedule_uid = %s AND run_id = %s AND shard = %s FOR UPDATE",
+            key,
+        ).fetchone()
+        assert row is not None
+        holder, state, summary = row
+        if state == COMPLETE and (stored := _read(summary)) is not None:
+            return AlreadyComplete(stored)
+        if holder > launch:
+            raise superseded(run, launch, holder)
+        self._execute(
+            connection,
+            "UPDATE {} SET launch = %s, state = %s WHERE schedule_uid = %s AND run_id = %s AND shard = %s",
+            [launch, RUNNING, *key],
+        )
+        return Claimed(holder)
+
+    def hold(self, connection: Connection, run: RunKey, launch: int) -> None:
+        """Keep the row from being taken over until this transaction ends.
+
+        Raises Superseded.
+        """
+        row = self._execute(
+            connection,
+            "SELECT launch, state FROM {} WHERE schedule_uid = %s AND run_id = %s AND shard = %s FOR SHARE",
+            [run.schedule_uid, run.run_id, run.shard],
+        ).fetchone()
+        if row is None or row[0] != launch or row[1] == COMPLETE:
+            raise superseded(run, launch, row[0] if row else 0)
+
+    def finish(
+        self,
+        connection: Connection,
+        run: RunKey,
+        launch: int,
+        summary: RunSummary,
+        now: datetime,
+        *,
+        complete: bool,
+    ) -> None:
+        # Dying before the commit: the next launch finds all cells done and finishes. After it: it repeats the summary.
+        row = self._execute(
+            connection,
+            "UPDATE {} SET state = %s, summary = %s, finished_at = %s"
+            " WHERE schedule_uid = %s AND run_id = %s AND shard = %s AND launch = %s AND state <> %s RETURNING 1",
+            [
+                COMPLETE if complete else ENDED,
+                summary.fit().to_json(),
+                now,
+                run.schedule_uid,
+                run.run_id,
+                run.shard,
+                launch,
+                COMPLETE,
+            ],
+        ).fetchone()
+        if row is None:
+            raise Superseded(
+                f"Launch {launch} of run {run.run_id} no longer holds it; its summary was not stored."
+            )
+
+    def _execute(self, connection: Connection, statement: str, parameters: list[Any]) -> Any:
+        return connection.execute(cast("Any", statement.replace("{}", self._table)), parameters)
+
+
+def _read(text: str | None) -> RunSummary | None:
+    """A stored summary; one that cannot be read any more does not stand in the way of doing the run again."""
+    try:
+        return RunSummary.from_json(text) if text else None
+    except ContractError:
+        return None

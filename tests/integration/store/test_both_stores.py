@@ -1,0 +1,233 @@
+"""What a store promises, held against both adapters: the real Postgres and the one in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contract import RunSummary, State
+from sync.errors import Superseded
+from sync.plan.cells import Cell, CellResult, FetchedCell, Row
+from sync.store.memory import MemoryStore
+from sync.store.port import AlreadyComplete, Claimed, RunKey, Store
+from sync.store.postgres import PostgresStore
+from tests.postgres import Database
+
+RUN = RunKey("uid-1", "29000000")
+NEXT = RunKey("uid-1", "29001440")
+CELL = Cell("sc-domain:example.com", date(2026, 11, 3), "web")
+NOW = datetime(2026, 11, 20, 4, tzinfo=UTC)
+
+
+def row(
+    page: str = "/a",
+    query: str = "q",
+    clicks: int = 1,
+    impressions: int = 10,
+    position: float | None = 1.5,
+    country: str = "usa",
+    device: str = "MOBILE",
+) -> Row:
+    return Row(page, query, country, device, clicks, impressions, position)
+
+
+def cell(*rows: Row, cell: Cell = CELL, final: bool = True, quarantined: tuple[str, ...] = ()) -> FetchedCell:
+    return FetchedCell(
+        cell, list(rows), final, aggregation="byPage", pages=1, requests=2, quarantined=quarantined
+    )
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    database: Database = request.getfixturevalue("database")
+    with PostgresStore(database.destination(), pool_size=4, clock=lambda: NOW, sleep=lambda _: None) as real:
+        real.migrate()
+        yield real
+
+
+def claimed(store: Store, run: RunKey = RUN, launch: int = 1) -> RunKey:
+    assert isinstance(store.claim_run(run, launch), Claimed)
+    return run
+
+
+def test_rows_come_back_as_they_went_in(store: Store) -> None:
+    rows = [row("/a"), row("/b", position=None), row("/a", "", country="zzz"), row("/a", device="")]
+    result = store.write_cell(cell(*rows), claimed(store), 1)
+    assert result == CellResult(inserted=4)
+    assert list(store.rows(CELL)) == sorted(rows, key=lambda r: r[:4])
+
+
+def test_the_same_cell_again_touches_only_the_ledger(store: Store) -> None:
+    store.write_cell(cell(row(), row("/b")), claimed(store), 1)
+    result = store.write_cell(cell(row("/b"), row()), claimed(store, NEXT), 1)
+    assert result == CellResult(unchanged=2, skipped=True)
+    assert [entry.run_id for entry in store.ledger(CELL.property, CELL.day, CELL.day)] == [NEXT.run_id]
+
+
+def test_a_restated_cell_is_replaced_as_a_set(store: Store) -> None:
+    store.write_cell(cell(row("/stays"), row("/changes"), row("/vanishes")), claimed(store), 1)
+    result = store.write_cell(
+        cell(row("/stays"), row("/changes", clicks=7), row("/appears")), claimed(store, NEXT), 1
+    )
+    assert result == CellResult(inserted=1, updated=1, deleted=1, unchanged=1)
+    assert [(r.page, r.clicks) for r in store.rows(CELL)] == [("/appears", 1), ("/changes", 7), ("/stays", 1)]
+
+
+def test_a_position_that_appears_or_goes_is_a_change(store: Store) -> None:
+    store.write_cell(cell(row(position=None)), claimed(store), 1)
+    assert store.write_cell(cell(row(position=2.0)), RUN, 1).updated == 1
+    assert store.write_cell(cell(row(position=None)), RUN, 1).updated == 1
+
+
+@pytest.mark.parametrize(
+    ("texts"),
+    [
+        pytest.param(["a\0b", "a\u2400b"], id="NUL and the sign that shows it"),
+        pytest.param(["a\ud800b", "a\ufffdb", "a\udfffb"], id="lone surrogates and the sign that shows them"),
+        pytest.param(["/A", "/a", "/a/", "/%c3%a4", "/%C3%A4", "/ä"], id="look-alikes"),
+        pytest.param(["e\u0301", "\u00e9"], id="two ways to write one letter"),
+        pytest.param(["x" * 64_000, "x" * 64_001], id="very long"),
+        pytest.param(["'; DROP TABLE gsc.page; --", "\t\n\\.", "<b>", "\u202e"], id="hostile"),
+    ],
+)
+def test_texts_that_look_alike_stay_distinct(store: Store, texts: list[str]) -> None:
+    store.write_cell(cell(*(row(query=text) for text in texts)), claimed(store), 1)
+    assert len(store.rows(CELL)) == len(texts)
+    assert store.write_cell(cell(*(row(query=text) for text in texts)), RUN, 1).skipped
+
+
+def test_one_empty_answer_never_deletes_a_day(store: Store) -> None:
+    store.write_cell(cell(row()), claimed(store), 1)
+    assert store.write_cell(cell(), claimed(store, NEXT), 1).kept_because_empty
+    assert store.write_cell(cell(), NEXT, 1).kept_because_empty, "the same run hears itself again"
+    assert len(store.rows(CELL)) == 1
+    (entry,) = store.ledger(CELL.property, CELL.day, CELL.day)
+    assert (entry.empty_answers, entry.rows) == (1, 1)
+
+
+def test_a_second_empty_answer_heard_by_another_run_is_believed(store: Store) -> None:
+    store.write_cell(cell(row()), claimed(store), 1)
+    store.write_cell(cell(), claimed(store, NEXT), 1)
+    third = claimed(store, RunKey("uid-1", "29002880"))
+    assert store.write_cell(cell(), third, 1) == CellResult(deleted=1)
+    assert list(store.rows(CELL)) == []
+
+
+def test_rows_between_two_empty_answers_start_the_count_anew(store: Store) -> None:
+    store.write_cell(cell(row()), claimed(store), 1)
+    store.write_cell(cell(), claimed(store, NEXT), 1)
+    store.write_cell(cell(row()), claimed(store, RunKey("uid-1", "3")), 1)
+    assert store.write_cell(cell(), claimed(store, RunKey("uid-1", "4")), 1).kept_because_empty
+
+
+def test_a_higher_launch_takes_the_run_over(store: Store) -> None:
+    claimed(store, RUN, 1)
+    assert store.claim_run(RUN, 2) == Claimed(previous_launch=1)
+    with pytest.raises(Superseded):
+        store.write_cell(cell(row()), RUN, 1)
+    with pytest.raises(Superseded):
+        store.claim_run(RUN, 1)
+    with pytest.raises(Superseded):
+        store.finish_run(RUN, 1, RunSummary(state=State.SUCCEEDED), complete=True)
+    assert list(store.rows(CELL)) == []
+    assert store.write_cell(cell(row()), RUN, 2).inserted == 1
+
+
+def test_a_complete_run_only_repeats_its_summary(store: Store) -> None:
+    claimed(store)
+    summary = RunSummary(
+        state=State.PARTIALLY_SUCCEEDED, run_id=RUN.run_id, rows_written=5, message="two of three"
+    )
+    store.finish_run(RUN, 1, summary, complete=True)
+    assert store.claim_run(RUN, 2) == AlreadyComplete(summary)
+    with pytest.raises(Superseded):
+        store.write_cell(cell(row()), RUN, 1)
+
+
+def test_a_failed_run_is_done_again_without_its_finished_cells(store: Store) -> None:
+    store.write_cell(cell(row()), claimed(store), 1)
+    store.finish_run(RUN, 1, RunSummary(state=State.FAILED), complete=False)
+    assert store.claim_run(RUN, 2) == Claimed(previous_launch=1)
+    assert store.done_by_run(RUN) == {CELL}
+    assert store.done_by_run(NEXT) == frozenset()
+
+
+def test_two_launches_at_once_only_the_higher_one_commits(store: Store) -> None:
+    """Both write the same cells with other contents, the second takes over in the middle."""
+    claimed(store, RUN, 1)
+    cells = [Cell(CELL.property, date(2026, 11, day), "web") for day in range(1, 21)]
+    taken_over = threading.Event()
+
+    def low() -> int:
+        written = 0
+        try:
+            for number, each in enumerate(cells):
+                if number == 10:
+                    taken_over.wait(30)
+                store.write_cell(cell(row("/low", clicks=1), cell=each), RUN, 1)
+                written += 1
+        except Superseded:
+            return written
+        pytest.fail("the lower launch was never stopped")
+
+    def high() -> None:
+        store.claim_run(RUN, 2)
+        taken_over.set()
+        for each in cells:
+            store.write_cell(cell(row("/high", clicks=2), cell=each), RUN, 2)
+
+    with ThreadPoolExecutor(2) as pool:
+        lower, higher = pool.submit(low), pool.submit(high)
+        higher.result(60)
+        assert lower.result(60) <= 10
+    for each in cells:
+        assert [(r.page, r.clicks) for r in store.rows(each)] == [("/high", 2)]
+
+
+def test_many_writers_of_many_cells_do_not_disturb_each_other(store: Store) -> None:
+    claimed(store)
+    cells = [
+        Cell(f"https://site{site}.example/", date(2026, 10 + site % 2, 1 + day), "web")
+        for site in range(4)
+        for day in range(5)
+    ]
+
+    def write(each: Cell) -> CellResult:
+        return store.write_cell(cell(*(row(f"/{n}", f"query {n % 7}") for n in range(50)), cell=each), RUN, 1)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert {result.inserted for result in pool.map(write, cells)} == {50}
+    assert store.done_by_run(RUN) == set(cells)
+
+
+texts = st.text(st.characters(exclude_categories=[]), max_size=5)
+version = st.dictionaries(
+    st.tuples(texts, texts, st.sampled_from(["usa", "deu"]), st.sampled_from(["MOBILE", ""])),
+    st.tuples(st.integers(0, 3), st.integers(0, 3), st.none() | st.floats(1, 100)),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(versions=st.lists(version, min_size=1, max_size=4))
+def test_any_sequence_of_versions_ends_as_the_last_one(
+    store: Store, versions: list[dict[tuple[str, str, str, str], tuple[int, int, float | None]]]
+) -> None:
+    claimed(store)
+    for each in versions:
+        result = store.write_cell(cell(*(Row(*key, *metrics) for key, metrics in each.items())), RUN, 1)
+        assert result.inserted + result.updated + result.unchanged == len(each)
+    assert len(store.rows(CELL)) == len(versions[-1])
+    assert store.write_cell(
+        cell(*(Row(*key, *metrics) for key, metrics in versions[-1].items())), RUN, 1
+    ).skipped
