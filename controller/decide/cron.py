@@ -41,7 +41,13 @@ _ALLOWED = (
     "use five fields (minute hour day-of-month month day-of-week) such as '0 4 * * *', or one of "
     "@hourly, @daily, @weekly, @monthly, @yearly"
 )
-_FIELDS = ("minute 0-59", "hour 0-23", "day-of-month 1-31", "month 1-12 or JAN-DEC", "day-of-week 0-7 or SUN-SAT")
+_FIELDS = (
+    "minute 0-59",
+    "hour 0-23",
+    "day-of-month 1-31",
+    "month 1-12 or JAN-DEC",
+    "day-of-week 0-7 or SUN-SAT",
+)
 _VALUE = r"(?:\d{1,2}|[A-Z]{3})"
 _TERM = re.compile(rf"(?:\*|{_VALUE}(?:-{_VALUE})?)(?:/\d{{1,3}})?", re.ASCII)
 _SINGLE = re.compile(r"^([0-9A-Z]+)-([0-9A-Z]+)/\d+$")
@@ -64,7 +70,9 @@ def _zones() -> frozenset[str]:
 def zone_of(name: str) -> ZoneInfo:
     """Raises CronError for anything but an IANA name."""
     if name not in _zones():
-        raise CronError(f"time zone '{name[:64]}' is unknown; use an IANA name such as 'Europe/Berlin' or 'Etc/UTC'")
+        raise CronError(
+            f"time zone '{name[:64]}' is unknown; use an IANA name such as 'Europe/Berlin' or 'Etc/UTC'"
+        )
     return ZoneInfo(name)
 
 
@@ -133,11 +141,12 @@ class Cron:
         """The newest slot at or before the moment; None when there was none in about 40 years."""
         if self.follows_real_time:
             return self._last_real(moment)
-        wall: datetime | None = _reached(moment, self.zone) + _MINUTE
-        while wall := self._last_wall(wall):
+        wall = self._last_wall(_reached(moment, self.zone) + _MINUTE)
+        while wall is not None:
             slot = _first_instant(wall, self.zone)
             if slot <= moment:
                 return slot
+            wall = self._last_wall(wall)
         return None
 
     def count_between(self, after: datetime, until: datetime) -> int:
@@ -326,7 +335,9 @@ def _last_change(after: datetime, until: datetime, zone: ZoneInfo) -> datetime |
     return None
 
 
-def _pieces(after: datetime, until: datetime, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime, timedelta]]:
+def _pieces(
+    after: datetime, until: datetime, zone: ZoneInfo
+) -> Iterator[tuple[datetime, datetime, timedelta]]:
     """(after, until] cut at the changes of the clock, into (low, high] with whole minutes and one offset each."""
     low = at = after
     while True:

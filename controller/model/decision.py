@@ -1,6 +1,7 @@
-"""Decision: what `decide` wants done for one schedule, as a value. `act` carries it out, in this order:
+"""Decision: what `decide` wants done for one schedule, as a value.
 
-creates, then the status write, then deletes (their intent is in the status by then), then events and log lines.
+`act` carries it out in this order: creates, then the status write, then deletes (their intent is in the status by
+then), then events and log lines.
 """
 
 from __future__ import annotations

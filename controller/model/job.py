@@ -6,7 +6,7 @@ pods is hostile: it is cut to the sizes below while parsing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -39,6 +39,8 @@ class Disruption(StrEnum):
     PREEMPTED = "Preempted"
     NODE_LOST = "NodeLost"
     DELETED = "PodDeleted"
+    REJECTED = "NodeRejected"
+    """The kubelet took the pod and refused it (OutOfcpu, NodeAffinity ...)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,19 @@ class PodFacts:
     disruption: Disruption = Disruption.NONE
     gone: bool = False
     """The pod object has been deleted since."""
+
+    def updated(self, newer: PodFacts) -> PodFacts:
+        """The newer facts, without forgetting what only the older ones knew; another pod replaces them whole."""
+        if newer.uid != self.uid:
+            return newer if newer.created_at >= self.created_at else self
+        if newer.exit_code is None and self.exit_code is not None:
+            return replace(self, gone=self.gone or newer.gone)
+        return replace(
+            newer,
+            started_at=newer.started_at or self.started_at,
+            disruption=newer.disruption or self.disruption,
+            gone=self.gone or newer.gone,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +97,7 @@ class JobRecord:
     finished_at: datetime | None = None
     deleting: bool = False
     pod: PodFacts | None = None
+
+    def is_launch(self, uid: str, run_id: str, launch: int) -> bool:
+        """Whether this is that launch of the schedule with that UID, and not somebody else's Job of the same name."""
+        return (self.owner_uid, self.run_id, self.launch) == (uid, run_id, launch)

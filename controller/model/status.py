@@ -36,6 +36,8 @@ class Outcome(StrEnum):
 class RunState(StrEnum):
     """Where the current run stands."""
 
+    WAITING = "Waiting"
+    """To be launched as soon as it may be: new, lost, unknown or continued."""
     PENDING = "Pending"
     """A Job exists, its container has not started."""
     RUNNING = "Running"
@@ -65,6 +67,11 @@ class ActiveLaunch:
     job_name: str
     job_uid: str
     created_at: datetime
+    started_at: datetime | None = None
+    """When its container was seen to start."""
+    doomed: str = ""
+    """Reason for which the operator deletes the Job; written before the delete, so that the verdict outlives it."""
+    doomed_message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,9 @@ class CurrentRun:
     unknown: int = 0
     coalesced: int = 0
     """Older due slots that this run stands for."""
+    refusals: int = 0
+    """Creates refused by the API server in a row."""
+    refusal: str = ""
     errors: tuple[AttemptError, ...] = ()
 
 
@@ -132,6 +142,8 @@ class Counters:
     unknown: int = 0
     slots_coalesced: int = 0
     slots_missed: int = 0
+    slots_skipped: int = 0
+    """Slots that waited when the schedule was edited or suspended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +152,7 @@ class DecisionNote:
 
     at: datetime
     slot: datetime | None
+    """Of the run it is about."""
     what: str
     """Launched, Adopted, Waiting, Coalesced, Superseded, Missed, Skipped, Retrying, Snoozed, Finished, Refused ..."""
     why: str
@@ -174,7 +187,11 @@ class Status:
     """Slots at or before it never fire."""
     watermark: datetime | None = None
     """The newest slot that was decided (`lastScheduleTime`); never goes back."""
+    manual_watermark: datetime | None = None
+    """Slot of the newest run begun by hand; never goes back. Jobs of older ones are never taken for new."""
     next_slot: datetime | None = None
+    waiting: tuple[str, ...] = ()
+    """Run ids that wait for a running launch and were told about: once each, not once a cycle."""
     current: CurrentRun | None = None
     active: tuple[ActiveLaunch, ...] = ()
     counters: Counters = field(default_factory=Counters)
@@ -182,8 +199,10 @@ class Status:
     last_success_at: datetime | None = None
     last_failure_at: datetime | None = None
     newest_final_day: date | None = None
+    last_run: RunRecord | None = None
+    """The newest run that ended by its own result (not superseded)."""
     last_summary: str = ""
-    """RunSummary JSON of the last finished run, at most 2 KiB."""
+    """Its RunSummary as canonical JSON, at most 2 KiB; '' when it left none."""
     history: tuple[RunRecord, ...] = ()
     """Newest first."""
     tokens: tuple[str, ...] = ()

@@ -1,0 +1,103 @@
+"""Adopt: Jobs of ours that the status does not know, and what a lost status can be rebuilt from.
+
+A Job is created before the status is written, so after a crash in between there is a Job the status never heard of.
+It is told from one that was counted long ago by what only grows: the watermarks, the launch number of the current run,
+and the handled tokens. Unknown Jobs are taken one by one, oldest first, and each is judged before the next is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from contract import Trigger
+from controller.decide import manual
+from controller.decide.draft import Draft
+from controller.model.job import JobRecord, JobState
+from controller.model.names import job_name, run_id_of_creation, slot_of_minutes
+from controller.model.status import CurrentRun, RunState
+
+_AHEAD = timedelta(minutes=2)
+"""A Job for a slot further ahead was not made by us, or by a clock that was wrong."""
+_MAX_ATTEMPT = 20
+
+
+def ours(draft: Draft, jobs: Iterable[JobRecord]) -> list[JobRecord]:
+    """The Jobs that are launches of this very object, oldest first. Labels alone prove nothing: the name must agree."""
+    schedule = draft.schedule
+    return sorted(
+        (
+            job
+            for job in jobs
+            if job.owner_uid == schedule.uid
+            and job.run_id
+            and 1 <= job.attempt <= _MAX_ATTEMPT
+            and job.launch >= 1
+            and job.name == job_name(schedule.name, schedule.uid, job.run_id, job.launch)
+            and job.trigger in set(Trigger)
+            and (job.trigger != Trigger.CRON or job.run_id == str(job.slot_minutes))
+        ),
+        key=lambda job: (job.created_at, job.launch, job.run_id),
+    )
+
+
+def next_unknown(draft: Draft, mine: list[JobRecord]) -> JobRecord | None:
+    """The oldest Job that the status does not know."""
+    return next((job for job in mine if _unknown(draft, job)), None)
+
+
+def take(draft: Draft, job: JobRecord) -> None:
+    """Make the Job's run the current one and the Job an active launch of it."""
+    slot = slot_of_minutes(job.slot_minutes)
+    run = draft.status.current
+    if run is None or run.run_id != job.run_id:
+        draft.begin(
+            CurrentRun(
+                job.run_id, slot, job.trigger, RunState.WAITING, attempt=job.attempt, launch=job.launch - 1
+            )
+        )
+    if job.trigger == Trigger.CRON:
+        newest = draft.status.watermark
+        draft.change(watermark=slot if newest is None else max(newest, slot))
+    if job.trigger == Trigger.MANUAL:
+        manual.handled(draft, job.run_id.removeprefix("m-"), slot)
+    draft.enter(job, adopted=True)
+
+
+def rebuild(draft: Draft, mine: list[JobRecord]) -> None:
+    """A status that knows nothing although Jobs exist was lost: go on after the newest run, and judge that one.
+
+    Older finished Jobs were counted before the loss, or never will be; none of their slots fires again.
+    """
+    if not mine:
+        return
+    slots = [slot_of_minutes(job.slot_minutes) for job in mine if job.trigger == Trigger.CRON]
+    by_hand = [slot_of_minutes(job.slot_minutes) for job in mine if job.trigger == Trigger.MANUAL]
+    for job in mine:
+        if job.state is JobState.ACTIVE or job is mine[-1]:
+            take(draft, job)
+    draft.change(
+        watermark=max(slots, default=draft.status.watermark),
+        manual_watermark=max(by_hand, default=draft.status.manual_watermark),
+    )
+    draft.note("Adopted", f"status was lost; rebuilt from {len(mine)} Jobs")
+
+
+def _unknown(draft: Draft, job: JobRecord) -> bool:
+    status, run = draft.status, draft.status.current
+    if any((item.run_id, item.launch) == (job.run_id, job.launch) for item in status.active):
+        return False
+    if run is not None and run.run_id == job.run_id:
+        return job.launch > run.launch
+    if any(record.run_id == job.run_id for record in status.history):
+        return False
+    slot = slot_of_minutes(job.slot_minutes)
+    if slot > draft.now + _AHEAD:
+        return False
+    if job.trigger == Trigger.CRON:
+        return status.watermark is None or slot > status.watermark
+    if job.trigger == Trigger.CREATE:
+        # Decided at the first visit, which also set `tokens_seen`: later it is current or over.
+        return job.run_id == run_id_of_creation(draft.schedule.uid) and not status.tokens_seen
+    known = job.run_id.removeprefix("m-") in status.tokens
+    return not known and (status.manual_watermark is None or slot >= status.manual_watermark)

@@ -1,0 +1,209 @@
+"""Decide: (schedule, status, Jobs, now) -> Decision. The heart of the operator, and a pure function.
+
+The order of questions: what came of the launches that were on their way (settle), are there Jobs we do not know
+(adopt), did the schedule change (epoch), who asks for a run (manual, slots), may it start (admit), what do we say
+(conditions), when do we look again (wake). Nothing is remembered between two calls but what stands in the status.
+
+Create first, then status: `Decision.status` is what to write once its launch exists, and `after_create` completes it
+with how the create went. Dying before the create: the next decision is the same. Dying between create and status: the
+Job is found and adopted. Dying after the status: it is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from controller.decide import adopt, manual
+from controller.decide.admit import admit
+from controller.decide.conditions import settle
+from controller.decide.cron import Cron, CronError
+from controller.decide.draft import Draft
+from controller.decide.verdict import lacks_facts, overdue, vanished, verdict
+from controller.decide.wake import wake_at
+from controller.model import bounds
+from controller.model.decision import CreateResult, Decision, EventReason, JobDeletion
+from controller.model.job import JobRecord, JobState
+from controller.model.names import digest
+from controller.model.schedule import Schedule
+from controller.model.status import ActiveLaunch, Outcome, RunState, Status
+from controller.model.text import cut
+
+YOUNG = timedelta(seconds=60)
+"""An object younger than this cannot have lost its status."""
+_FIRST_BACKOFF, _LAST_BACKOFF = 10, 300
+
+
+def decide(
+    schedule: Schedule,
+    status: Status,
+    jobs: tuple[JobRecord, ...],
+    now: datetime,
+    *,
+    jobs_fresh: bool,
+    held: str = "",
+) -> Decision:
+    """What to do for one schedule now. `held` says why no launches may be made at this time; '' when they may."""
+    if schedule.deleting:
+        return Decision(status=status)
+    ask_again = Decision(status=status, needs_fresh_jobs=True)
+    draft = Draft(schedule, status, now)
+    mine = adopt.ours(draft, jobs)
+    first_visit = not status.schedule_hash
+    if first_visit:
+        if not jobs_fresh and now - schedule.created_at > YOUNG:
+            return ask_again
+        adopt.rebuild(draft, mine)
+    if not _settle(draft, mine, fresh=jobs_fresh):
+        return ask_again
+    while (job := adopt.next_unknown(draft, mine)) is not None:
+        adopt.take(draft, job)
+        if not _settle(draft, mine, fresh=jobs_fresh):
+            return ask_again
+    cron, problem = _cron(schedule)
+    _epoch(draft, lost=first_visit and bool(mine))
+    if not draft.status.tokens_seen:
+        manual.record_first_visit(draft)
+        if schedule.spec is not None and schedule.spec.run_on_create and not mine:
+            manual.begin_creation_run(draft)
+    if problem:
+        _say_invalid(draft, problem)
+    if not admit(draft, cron, held=held, fresh=jobs_fresh):
+        return ask_again
+    serving = cron is not None and schedule.spec is not None and not schedule.spec.suspend
+    draft.change(
+        next_slot=cron.next_after(max(now, schedule.created_at)) if cron is not None and serving else None
+    )
+    draft.status = settle(schedule, draft.status, now, problem=problem, held=held)
+    return replace(draft.decision(), wake_at=wake_at(schedule, draft.status, mine, now, held=held))
+
+
+def after_create(
+    decision: Decision,
+    schedule: Schedule,
+    result: CreateResult,
+    job: JobRecord | None,
+    message: str,
+    now: datetime,
+) -> Decision:
+    """The decision once it is known how its create went. `job` is the Job that now bears the name, where there is one.
+
+    When the answer was lost (the Job may exist or not) do not come here: drop the decision and decide again.
+    """
+    launch, run = decision.launch, decision.status.current
+    if launch is None or run is None:
+        return decision
+    draft = Draft(schedule, decision.status, now)
+    _, problem = _cron(schedule)
+    if result in (CreateResult.CREATED, CreateResult.ADOPTED) and job is not None:
+        draft.enter(job, adopted=result is CreateResult.ADOPTED)
+    elif result is CreateResult.NAME_CONFLICT:
+        text = f"a Job named {launch.job_name} exists and is not ours; delete or rename it. The next slots go on."
+        draft.notice(EventReason.NAME_CONFLICT, f"Run {run.run_id} cannot start: {text}", warning=True)
+        draft.close(Outcome.FAILED, "NameConflict", text)
+    else:
+        refusals = run.refusals + 1
+        wait = min(_FIRST_BACKOFF * 2 ** min(refusals - 1, 10), _LAST_BACKOFF)
+        draft.change_run(
+            refusals=refusals,
+            refusal=message,
+            not_before=draft.at + timedelta(seconds=wait),
+            # A retry stays one, so that it is counted as such when it is launched at last.
+            state=run.state if run.state is RunState.RETRYING else RunState.WAITING,
+        )
+        if refusals == 1:
+            draft.note("Refused", f"by the API server: {message}", run.slot)
+            draft.notice(
+                EventReason.LAUNCH_FAILED, f"Job {launch.job_name} was refused: {message}", warning=True
+            )
+    draft.status = settle(schedule, draft.status, now, problem=problem)
+    made = draft.decision()
+    return replace(
+        decision,
+        status=made.status,
+        notices=(*decision.notices, *made.notices),
+        notes=(*decision.notes, *made.notes),
+        wake_at=wake_at(schedule, made.status, (job,) if job else (), now, held=""),
+    )
+
+
+def _settle(draft: Draft, mine: list[JobRecord], *, fresh: bool) -> bool:
+    """Judge every active launch that has ended, end what is overdue; False when the Jobs must be listed first."""
+    known = {(job.run_id, job.launch): job for job in mine}
+    for active in draft.status.active:
+        job = known.get((active.run_id, active.launch))
+        if job is None:
+            if not fresh:
+                return False
+            draft.judge(active, vanished(active, draft.now))
+            continue
+        if lacks_facts(job, active) and not fresh:
+            return False
+        ended = verdict(job, active, draft.now)
+        if ended is not None:
+            draft.judge(active, ended)
+        elif job.state is JobState.ACTIVE and not _go_on(draft, active, job, fresh=fresh):
+            return False
+    return True
+
+
+def _go_on(draft: Draft, active: ActiveLaunch, job: JobRecord, *, fresh: bool) -> bool:
+    """A launch that goes on: note its start, or that it must end. False when the Jobs and pods must be listed first."""
+    seen = active
+    if active.started_at is None and job.pod is not None and job.pod.started_at is not None:
+        seen = replace(active, started_at=job.pod.started_at.replace(microsecond=0))
+        if draft.status.current is not None and draft.status.current.run_id == active.run_id:
+            draft.change_run(state=RunState.RUNNING)
+    doom = (
+        overdue(job, seen, draft.schedule.spec, draft.now)
+        if draft.schedule.spec and not active.doomed
+        else None
+    )
+    if doom is not None:
+        if seen.started_at is None and not fresh:
+            return False  # its pod may be running unseen
+        seen = replace(seen, doomed=doom.reason, doomed_message=cut(doom.message, bounds.MAX_MESSAGE // 2))
+        draft.note("Deleting", f"{doom.reason}: {doom.message}")
+    if seen.doomed and not job.deleting:
+        # The intent is written first. Dying between write and delete: the next decision deletes it.
+        draft.deletions.append(JobDeletion(job.name, job.uid, seen.doomed))
+    if seen != active:
+        draft.change(active=tuple(seen if item == active else item for item in draft.status.active))
+    return True
+
+
+def _cron(schedule: Schedule) -> tuple[Cron | None, str]:
+    if schedule.spec is None:
+        return None, schedule.problem or "the spec cannot be read"
+    try:
+        return Cron.parse(schedule.spec.schedule, schedule.spec.time_zone), ""
+    except CronError as error:
+        return None, str(error)
+
+
+def _epoch(draft: Draft, *, lost: bool) -> None:
+    """Slots count since the object was made, or since its schedule, zone or suspension last changed."""
+    spec, status = draft.schedule.spec, draft.status
+    parts = ("invalid",) if spec is None else (spec.schedule, spec.time_zone, str(spec.suspend))
+    fresh_hash = digest("schedule", *parts)
+    if fresh_hash == status.schedule_hash:
+        return
+    if status.schedule_hash:
+        waited = [run_id for run_id in status.waiting if run_id.isdigit()]
+        for run_id in waited:
+            draft.note("Skipped", f"slot {run_id} waited when the schedule was edited or suspended")
+        draft.count(slots_skipped=len(waited))
+        draft.change(effective_since=draft.at, waiting=())
+    elif spec is None:
+        draft.change(effective_since=draft.at)
+    else:
+        # After a loss nothing up to the newest slot that has a Job fires again; what came due since then does.
+        known = draft.status.watermark if lost else None
+        draft.change(effective_since=known or draft.schedule.created_at)
+    draft.change(schedule_hash=fresh_hash)
+
+
+def _say_invalid(draft: Draft, problem: str) -> None:
+    """One event when it becomes invalid, or differently so."""
+    if draft.status.observed_generation != draft.schedule.generation or not draft.status.conditions:
+        draft.notice(EventReason.INVALID, f"The schedule cannot be served: {problem}", warning=True)

@@ -1,0 +1,41 @@
+"""Wake: the next moment at which the answer for a schedule can change by the passing of time alone.
+
+Everything else that changes it (an edit, a Job, a pod) wakes the scheduler itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from controller.decide.conditions import stale_at
+from controller.decide.verdict import FACTS_GRACE, GRACE_SECONDS
+from controller.model.job import JobRecord, JobState
+from controller.model.schedule import Schedule
+from controller.model.status import Status
+
+_SOON = timedelta(seconds=1)
+HELD_AGAIN = timedelta(seconds=10)
+
+
+def wake_at(
+    schedule: Schedule, status: Status, jobs: Iterable[JobRecord], now: datetime, *, held: str
+) -> datetime | None:
+    """The earliest of: next slot, end of a wait, end of a launch's time, data going stale. Always after `now`."""
+    spec = schedule.spec
+    moments = [status.next_slot, stale_at(schedule, status)]
+    if held:
+        moments.append(now + HELD_AGAIN)
+    run = status.current
+    if run is not None and not status.active and spec is not None and not spec.suspend:
+        moments.append(run.not_before)
+    finished = {(job.run_id, job.launch): job for job in jobs if job.state is not JobState.ACTIVE}
+    for active in status.active:
+        ended = finished.get((active.run_id, active.launch))
+        if ended is not None:
+            moments.append(max((ended.finished_at or now) + FACTS_GRACE, now + _SOON))
+        elif spec is not None and active.started_at is not None:
+            moments.append(active.started_at + timedelta(seconds=spec.timeout_seconds + GRACE_SECONDS))
+        elif spec is not None:
+            moments.append(active.created_at + timedelta(seconds=spec.pending_deadline_seconds))
+    return min((moment for moment in moments if moment is not None and moment > now), default=None)

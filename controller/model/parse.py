@@ -1,0 +1,169 @@
+"""Parsing: bodies from the API server into the records of this package. Pure, and it never raises for bad content.
+
+The schema refuses most nonsense at `kubectl apply`; what passes it (an older schema, a client without validation) must
+not stop the operator. A schedule that cannot be read becomes `spec=None` with a `problem` that says what is allowed;
+whether its expression and zone mean something is for `decide.cron` to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from contract.run_spec import DataState, DimensionSet, SearchType
+from controller.model.names import ANNOTATION_RUN_NOW
+from controller.model.parse_job import parse_job, parse_pod
+from controller.model.raw import mapping, moment, text, whole
+from controller.model.schedule import Asks, RetryPolicy, Schedule, SecretKey, Spec, WorkspaceSpec
+
+__all__ = ["MAX_ASK", "parse_job", "parse_pod", "parse_schedule"]
+
+MAX_ASK = 1024
+_SEARCH_TYPES = ("web", "image", "video", "news", "discover", "googleNews")
+_DIMENSION_SETS = ("page-query",)
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class _Problem(Exception):  # noqa: N818 - not an error of the program but a finding about its input
+    """What is wrong with a field and what is allowed there."""
+
+
+def parse_schedule(body: Mapping[str, Any]) -> Schedule:
+    """A schedule from its body; `spec` is None and `problem` set when it cannot be served."""
+    metadata = mapping(body.get("metadata"))
+    spec, problem = None, ""
+    try:
+        spec = _spec(mapping(body.get("spec")))
+    except _Problem as found:
+        problem = str(found)
+    run_now = mapping(metadata.get("annotations")).get(ANNOTATION_RUN_NOW)
+    return Schedule(
+        namespace=text(metadata.get("namespace")),
+        name=text(metadata.get("name")),
+        uid=text(metadata.get("uid")),
+        resource_version=text(metadata.get("resourceVersion")),
+        generation=whole(metadata.get("generation")) or 0,
+        created_at=moment(metadata.get("creationTimestamp")) or _NEVER,
+        deleting=metadata.get("deletionTimestamp") is not None,
+        spec=spec,
+        problem=problem,
+        # One character more than allowed is kept, so that `decide` sees that it was too long.
+        asks=Asks(run_now=text(run_now)[: MAX_ASK + 1]),
+    )
+
+
+def _spec(spec: Mapping[str, Any]) -> Spec:
+    retry, window = mapping(spec.get("retry")), mapping(spec.get("window"))
+    destination = mapping(spec.get("destination"))
+    workspaces = tuple(
+        _workspace(f"spec.workspaces[{index}]", mapping(item))
+        for index, item in enumerate(_items("spec.workspaces", spec.get("workspaces"), 100))
+    )
+    if not workspaces:
+        raise _Problem("`spec.workspaces` must have at least one entry")
+    if len({workspace.name for workspace in workspaces}) != len(workspaces):
+        raise _Problem("`spec.workspaces` must have distinct names")
+    search_types = _choices("spec.searchTypes", spec.get("searchTypes", ["web"]), _SEARCH_TYPES)
+    dimension_sets = _choices(
+        "spec.dimensionSets", spec.get("dimensionSets", ["page-query"]), _DIMENSION_SETS
+    )
+    data_state = _choices("spec.window.dataState", [window.get("dataState", "All")], tuple(DataState))[0]
+    return Spec(
+        schedule=_string("spec.schedule", spec.get("schedule"), 256),
+        time_zone=_string("spec.timeZone", spec.get("timeZone", "Etc/UTC"), 64),
+        suspend=spec.get("suspend") is True,
+        run_on_create=spec.get("runOnCreate") is True,
+        catch_up_max_age_seconds=_number(
+            "spec.catchUp.maxAgeSeconds",
+            mapping(spec.get("catchUp")).get("maxAgeSeconds", 604_800),
+            0,
+            31_622_400,
+        ),
+        timeout_seconds=_number("spec.timeoutSeconds", spec.get("timeoutSeconds", 600), 1, 86_400),
+        pending_deadline_seconds=_number(
+            "spec.pendingDeadlineSeconds", spec.get("pendingDeadlineSeconds", 300), 1, 86_400
+        ),
+        retry=RetryPolicy(
+            max_attempts=_number("spec.retry.maxAttempts", retry.get("maxAttempts", 3), 1, 20),
+            max_snoozes=_number("spec.retry.maxSnoozes", retry.get("maxSnoozes", 50), 0, 1000),
+        ),
+        min_success_ratio=_ratio("spec.minSuccessRatio", spec.get("minSuccessRatio", 0)),
+        window_days=_number("spec.window.days", window.get("days", 14), 1, 480),
+        data_state=DataState(data_state),
+        search_types=cast("tuple[SearchType, ...]", search_types),
+        dimension_sets=cast("tuple[DimensionSet, ...]", dimension_sets),
+        workspaces=workspaces,
+        destination_secret=_string(
+            "spec.destination.secretRef.name", mapping(destination.get("secretRef")).get("name"), 253
+        ),
+        destination_schema=_string("spec.destination.schema", destination.get("schema", "gsc"), 48),
+        freshness_seconds=_number(
+            "spec.freshnessSeconds", spec.get("freshnessSeconds", 259_200), 1, 31_622_400
+        ),
+        resources=_resources(mapping(spec.get("resources"))),
+    )
+
+
+def _workspace(path: str, item: Mapping[str, Any]) -> WorkspaceSpec:
+    reference, properties = mapping(item.get("credentialsSecretRef")), mapping(item.get("properties"))
+    subject = item.get("subject")
+    return WorkspaceSpec(
+        name=_string(f"{path}.name", item.get("name"), 63),
+        credentials=SecretKey(
+            name=_string(f"{path}.credentialsSecretRef.name", reference.get("name"), 253),
+            key=_string(f"{path}.credentialsSecretRef.key", reference.get("key", "credentials.json"), 253),
+        ),
+        subject=None if subject is None else _string(f"{path}.subject", subject, 320),
+        include=_strings(f"{path}.properties.include", properties.get("include", ["*"])),
+        exclude=_strings(f"{path}.properties.exclude", properties.get("exclude", [])),
+    )
+
+
+def _resources(resources: Mapping[str, Any]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    return tuple(
+        (
+            kind,
+            tuple(sorted((text(name), str(amount)) for name, amount in mapping(resources.get(kind)).items())),
+        )
+        for kind in ("requests", "limits")
+        if mapping(resources.get(kind))
+    )
+
+
+def _string(path: str, value: object, limit: int) -> str:
+    if not isinstance(value, str) or not value or len(value) > limit:
+        raise _Problem(f"`{path}` must be a text of 1 to {limit} characters")
+    return value
+
+
+def _number(path: str, value: object, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise _Problem(f"`{path}` must be a whole number from {low} to {high}")
+    return value
+
+
+def _ratio(path: str, value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise _Problem(f"`{path}` must be a number from 0 to 1")
+    return float(value)
+
+
+def _items(path: str, value: object, limit: int) -> Sequence[object]:
+    if not isinstance(value, list | tuple) or len(value) > limit:
+        raise _Problem(f"`{path}` must be a list of at most {limit} entries")
+    return value
+
+
+def _strings(path: str, value: object) -> tuple[str, ...]:
+    return tuple(
+        _string(f"{path}[{index}]", item, 2048) for index, item in enumerate(_items(path, value, 100))
+    )
+
+
+def _choices(path: str, value: object, allowed: Sequence[str]) -> tuple[str, ...]:
+    chosen = _items(path, value, len(allowed))
+    if not chosen or any(item not in allowed for item in chosen):
+        quoted = ", ".join(f"'{item}'" for item in allowed)
+        raise _Problem(f"`{path}` must be of {quoted}")
+    return tuple(dict.fromkeys(cast("Sequence[str]", chosen)))
