@@ -55,11 +55,11 @@ def conninfo(destination: Destination) -> str:
             values["uri"] or "",
             **{"application_name": "gsc-sync", "connect_timeout": CONNECT_SECONDS, **parameters},
         )
-    except psycopg.ProgrammingError as error:
+    except psycopg.ProgrammingError:
         # Its text may quote the password, so it is not repeated.
         raise DatabaseRefused(
             f"The destination cannot be understood: check 'uri' or 'host' and 'port' in {where}."
-        ) from error
+        ) from None
 
 
 def _read(file: Path) -> str:

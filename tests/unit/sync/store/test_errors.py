@@ -1,0 +1,46 @@
+"""What each SQLSTATE means for a run."""
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from sync.errors import DatabaseIncompatible, DatabaseRefused, DatabaseUnavailable
+from sync.store.errors import Transient, translate
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        pytest.param(errors.SerializationFailure(), Transient, id="serialization failure"),
+        pytest.param(errors.DeadlockDetected(), Transient, id="deadlock"),
+        pytest.param(errors.LockNotAvailable(), Transient, id="lock timeout"),
+        pytest.param(errors.QueryCanceled(), Transient, id="statement timeout"),
+        pytest.param(errors.AdminShutdown(), Transient, id="restart"),
+        pytest.param(errors.CannotConnectNow(), Transient, id="starting up"),
+        pytest.param(errors.ReadOnlySqlTransaction(), Transient, id="read-only after a failover"),
+        pytest.param(errors.IdleInTransactionSessionTimeout(), Transient, id="idle in transaction"),
+        pytest.param(errors.DiskFull(), DatabaseUnavailable, id="disk full: not hammered"),
+        pytest.param(errors.TooManyConnections(), DatabaseUnavailable, id="too many connections"),
+        pytest.param(errors.ProgramLimitExceeded(), DatabaseRefused, id="index row too large: never by design"),
+        pytest.param(errors.InvalidPassword(), DatabaseRefused, id="wrong password"),
+        pytest.param(errors.InsufficientPrivilege(), DatabaseRefused, id="missing privilege"),
+        pytest.param(errors.InvalidCatalogName(), DatabaseRefused, id="no such database"),
+        pytest.param(errors.UntranslatableCharacter(), DatabaseIncompatible, id="wrong encoding"),
+        pytest.param(psycopg.OperationalError("server closed the connection unexpectedly"), Transient, id="lost mid-COPY, no SQLSTATE"),
+        pytest.param(psycopg.OperationalError("connection failed: Connection refused"), Transient, id="refused"),
+        pytest.param(psycopg.OperationalError('FATAL: password authentication failed for user "x"'), DatabaseRefused, id="wrong password while connecting"),
+        pytest.param(psycopg.OperationalError('FATAL: database "x" does not exist'), DatabaseRefused, id="no database while connecting"),
+        pytest.param(psycopg.OperationalError("FATAL: sorry, too many clients already"), DatabaseUnavailable, id="too many while connecting"),
+        pytest.param(psycopg.OperationalError("server does not support SSL, but SSL was required"), DatabaseRefused, id="TLS"),
+        pytest.param(psycopg.OperationalError("FATAL: the database system is starting up"), Transient, id="starting up while connecting"),
+    ],
+)  # fmt: skip
+def test_the_class_of_an_error(error: psycopg.Error, expected: type[Exception]) -> None:
+    translated = translate(error, "Secret 'warehouse'")
+    assert type(translated) is expected
+    assert "Secret 'warehouse'" in str(translated)
+
+
+def test_a_connection_error_never_repeats_the_connection_string() -> None:
+    error = psycopg.OperationalError('could not parse "postgresql://u:hunter2@h/d"')
+    assert "hunter2" not in str(translate(error, "x"))
