@@ -64,7 +64,8 @@ class Workspace(Document):
 
     name: Name
     credentials_path: Path
-    """File with a service-account key or an OAuth refresh token (`authorized_user` JSON)."""
+    """File with a service-account key or an OAuth refresh token (`authorized_user` JSON), or a directory with the files
+    client_id, client_secret and refresh_token."""
     credentials_hint: Annotated[str, StringConstraints(max_length=512)] = ""
     """What to tell a person when the file is missing, such as "Secret 'acme-google' key 'credentials.json'"."""
     subject: Annotated[str, StringConstraints(max_length=320)] | None = None

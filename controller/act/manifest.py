@@ -14,10 +14,11 @@ from contract.run_spec import ENVIRONMENT_VARIABLE, unix_minutes
 from contract.run_summary import PATH_VARIABLE
 from controller.act.quantity import resources
 from controller.model import names
+from controller.model.schedule import SecretKey
 
 if TYPE_CHECKING:
     from controller.model.decision import Launch
-    from controller.model.schedule import Schedule, SecretKey, Spec
+    from controller.model.schedule import OAuthSecret, Schedule, Spec
     from controller.settings import Settings
 
 GRACE_SECONDS = 30
@@ -29,6 +30,7 @@ SECRET_MODE = 0o440
 MOUNTS = "/var/run/gsc-sync"
 TERMINATION_PATH = "/dev/termination-log"
 CREDENTIAL_FILE = "credentials"
+OAUTH_KEYS = ("client_id", "client_secret", "refresh_token")
 DESTINATION_KEYS = ("uri", "host", "port", "dbname", "user", "password", "sslmode", "ca.crt")
 CONTAINER = "sync"
 RESERVED = frozenset({ENVIRONMENT_VARIABLE, PATH_VARIABLE})
@@ -112,9 +114,8 @@ def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
         workspaces=[
             Workspace(
                 name=workspace.name,
-                credentials_path=f"{MOUNTS}/{places[workspace.credentials]}/{CREDENTIAL_FILE}",
-                credentials_hint=f"Secret '{workspace.credentials.name}' key '{workspace.credentials.key}' "
-                f"in namespace '{schedule.namespace}'",
+                credentials_path=_path(workspace.credentials, places[workspace.credentials]),
+                credentials_hint=f"{_hint(workspace.credentials)} in namespace '{schedule.namespace}'",
                 subject=workspace.subject,
                 properties=PropertyFilter(include=list(workspace.include), exclude=list(workspace.exclude)),
             )
@@ -136,15 +137,33 @@ def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
     )
 
 
-def _places(spec: Spec) -> dict[SecretKey, str]:
-    """One volume for each Secret key, however many workspaces name it."""
+def _path(source: SecretKey | OAuthSecret, place: str) -> str:
+    """A file for a key, a directory for an OAuth client."""
+    folder = f"{MOUNTS}/{place}"
+    return f"{folder}/{CREDENTIAL_FILE}" if isinstance(source, SecretKey) else folder
+
+
+def _hint(source: SecretKey | OAuthSecret) -> str:
+    if isinstance(source, SecretKey):
+        return f"Secret '{source.name}' key '{source.key}'"
+    return f"Secret '{source.name}' keys {', '.join(repr(key) for key in OAUTH_KEYS)}"
+
+
+def _items(source: SecretKey | OAuthSecret) -> dict[str, str]:
+    if isinstance(source, SecretKey):
+        return {source.key: CREDENTIAL_FILE}
+    return {key: key for key in OAUTH_KEYS}
+
+
+def _places(spec: Spec) -> dict[SecretKey | OAuthSecret, str]:
+    """One volume for each source, however many workspaces name it."""
     keys = dict.fromkeys(workspace.credentials for workspace in spec.workspaces)
     return {key: f"credentials-{number}" for number, key in enumerate(keys)}
 
 
 def _pod(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, Any]:
     volumes: list[dict[str, Any]] = [
-        _secret_volume(place, key.name, {key.key: CREDENTIAL_FILE}) for key, place in _places(spec).items()
+        _secret_volume(place, source.name, _items(source)) for source, place in _places(spec).items()
     ]
     volumes.append(
         _secret_volume("destination", spec.destination_secret, {key: key for key in DESTINATION_KEYS})

@@ -15,7 +15,7 @@ from contract.run_spec import DataState, DimensionSet, SearchType
 from controller.model.names import ANNOTATION_RUN_NOW
 from controller.model.parse_job import parse_job, parse_pod
 from controller.model.raw import mapping, moment, text, whole
-from controller.model.schedule import Asks, RetryPolicy, Schedule, SecretKey, Spec, WorkspaceSpec
+from controller.model.schedule import Asks, OAuthSecret, RetryPolicy, Schedule, SecretKey, Spec, WorkspaceSpec
 
 __all__ = ["MAX_ASK", "parse_job", "parse_pod", "parse_schedule"]
 
@@ -106,17 +106,24 @@ def _spec(spec: Mapping[str, Any]) -> Spec:
 
 
 def _workspace(path: str, item: Mapping[str, Any]) -> WorkspaceSpec:
-    reference, properties = mapping(item.get("credentialsSecretRef")), mapping(item.get("properties"))
+    properties = mapping(item.get("properties"))
     subject = item.get("subject")
     return WorkspaceSpec(
         name=_string(f"{path}.name", item.get("name"), 63),
-        credentials=SecretKey(
-            name=_string(f"{path}.credentialsSecretRef.name", reference.get("name"), 253),
-            key=_string(f"{path}.credentialsSecretRef.key", reference.get("key", "credentials.json"), 253),
-        ),
+        credentials=_credentials(path, item),
         subject=None if subject is None else _string(f"{path}.subject", subject, 320),
         include=_strings(f"{path}.properties.include", properties.get("include", ["*"])),
         exclude=_strings(f"{path}.properties.exclude", properties.get("exclude", [])),
+    )
+
+
+def _credentials(path: str, item: Mapping[str, Any]) -> SecretKey | OAuthSecret:
+    file, oauth = mapping(item.get("credentialsSecretRef")), mapping(item.get("oauthSecretRef"))
+    if oauth and not file:
+        return OAuthSecret(_string(f"{path}.oauthSecretRef.name", oauth.get("name"), 253))
+    return SecretKey(
+        name=_string(f"{path}.credentialsSecretRef.name", file.get("name"), 253),
+        key=_string(f"{path}.credentialsSecretRef.key", file.get("key", "credentials.json"), 253),
     )
 
 

@@ -21,9 +21,16 @@ class SecretKey:
 
 
 @dataclass(frozen=True, slots=True)
+class OAuthSecret:
+    """A Secret with the keys client_id, client_secret and refresh_token."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkspaceSpec:
     name: str
-    credentials: SecretKey
+    credentials: SecretKey | OAuthSecret
     subject: str | None
     include: tuple[str, ...]
     exclude: tuple[str, ...]

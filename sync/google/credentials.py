@@ -88,9 +88,11 @@ class FileMinter:
 
 
 def read_credentials(workspace: Workspace) -> Mapping[str, Any]:
-    """The file's content, checked to be of an allowed kind and whole."""
+    """The file's content, checked to be of an allowed kind and whole; a directory holds an OAuth client, key by key."""
     path = Path(workspace.credentials_path)
     place = _place(workspace)
+    if path.is_dir():
+        return _read_oauth_directory(path, workspace)
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
@@ -127,6 +129,29 @@ def read_credentials(workspace: Workspace) -> Mapping[str, Any]:
     if kind == "authorized_user" and workspace.subject:
         raise CredentialsError(
             f"{place} is an OAuth refresh token, which cannot act for a subject; remove the subject or use a service-account key.",
+        )
+    return content
+
+
+def _read_oauth_directory(folder: Path, workspace: Workspace) -> Mapping[str, Any]:
+    place, content = _place(workspace), {"type": "authorized_user"}
+    for key in _NEEDED["authorized_user"]:
+        try:
+            with (folder / key).open("rb") as file:
+                content[key] = file.read(MAX_FILE_BYTES).decode().strip()
+        except FileNotFoundError:
+            content[key] = ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise CredentialsError(f"{place}: key '{key}' cannot be read ({type(error).__name__}).") from None
+    missing = [key for key in _NEEDED["authorized_user"] if not content[key]]
+    if missing:
+        raise CredentialsError(
+            f"{place}: {', '.join(missing)} missing; add what is missing, the next attempt reads it.",
+            FailureClass.CREDENTIALS_MISSING,
+        )
+    if workspace.subject:
+        raise CredentialsError(
+            f"{place} is an OAuth client, which cannot act for a subject; remove the subject."
         )
     return content
 
