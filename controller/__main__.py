@@ -45,7 +45,10 @@ def run() -> None:
 @main.command()
 def version() -> None:
     """Print the version."""
-    click.echo(importlib.metadata.version("gsc-sync-operator"))
+    try:
+        click.echo(importlib.metadata.version("gsc-sync-operator"))
+    except importlib.metadata.PackageNotFoundError:
+        click.echo("unknown: run from its sources, not installed")
 
 
 if __name__ == "__main__":

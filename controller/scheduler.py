@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from controller.act.launcher import Done, Work
 from controller.cluster.port import ClusterError, NotLeader
 from controller.decide.decide import decide
-from controller.intake import read_jobs
+from controller.intake import read_jobs, read_pods
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -68,6 +68,7 @@ class Scheduler:
         self._wake_at: dict[str, datetime] = {}
         self._setbacks: dict[str, int] = {}
         self._writes: dict[str, int] = {}
+        self._resting: dict[str, datetime] = {}
         self._offset = self._wall_offset()
         self._was_held = ""
         self.last_turn = clock.monotonic()
@@ -110,11 +111,11 @@ class Scheduler:
         if held != self._was_held:
             self._was_held = held
             self.look_at_everything()
-        uids = dict.fromkeys((*self._table.take_changed(), *self._due()))
+        uids = [uid for uid in dict.fromkeys((*self._due(), *self._table.take_changed())) if not self._rests(uid)]
         self._metrics.queue(len(uids))
         works, unsure = self._decide_all(uids, held, fresh=False)
         if unsure:
-            listed = await self._list_jobs({entry.schedule.namespace for entry in unsure})
+            listed = await self._list({entry.schedule.namespace for entry in unsure})
             sure = [entry.schedule.uid for entry in unsure if entry.schedule.namespace in listed]
             for entry in unsure:
                 if entry.schedule.namespace not in listed:
@@ -155,13 +156,14 @@ class Scheduler:
             works.append(Work(entry, decision))
         return works, unsure
 
-    async def _list_jobs(self, namespaces: set[str]) -> set[str]:
-        """One labelled LIST for each namespace, shared by all that are due: what it does not show does not exist."""
-        return {namespace for namespace in namespaces if await self._list_jobs_of(namespace)}
+    async def _list(self, namespaces: set[str]) -> set[str]:
+        """List the Jobs and pods of each namespace once for all that are due: what is not shown does not exist."""
+        return {namespace for namespace in namespaces if await self._list_one(namespace)}
 
-    async def _list_jobs_of(self, namespace: str) -> bool:
+    async def _list_one(self, namespace: str) -> bool:
         try:
             await read_jobs(self._cluster, self._table, namespace)
+            await read_pods(self._cluster, self._table, namespace)
         except ClusterError as error:
             self._metrics.failed("list")
             log.warning(
@@ -204,6 +206,7 @@ class Scheduler:
         self._writes[uid] = self._writes.get(uid, 0) + 1
         if self._writes[uid] > RESTLESS:
             self._set_back(uid, "its status does not come to rest", self._writes[uid] - RESTLESS)
+            self._resting[uid] = self._wake_at[uid]
         else:
             self._table.touch(uid)
 
@@ -238,15 +241,21 @@ class Scheduler:
             return LONGEST_SLEEP
         return min(max((self._heap[0][0] - self._clock.now()).total_seconds(), 0.0), LONGEST_SLEEP)
 
+    def _rests(self, uid: str) -> bool:
+        """A restless schedule is not even woken by changes, since they are most likely the echo of its own writes."""
+        until = self._resting.get(uid)
+        if until is not None and until <= self._clock.now():
+            del self._resting[uid]
+            return False
+        return until is not None
+
     def _set_back(self, uid: str, why: str, times: int | None = None) -> None:
         count = times if times is not None else self._setbacks.get(uid, 0) + 1
         self._setbacks[uid] = count
         seconds = min(FIRST_SETBACK * 2 ** min(count - 1, 20), LONGEST_SETBACK)
         at = self._clock.now() + timedelta(seconds=seconds)
-        planned = self._wake_at.get(uid)
         # A decision that was not carried out is decided again; its own wake time means nothing then.
-        if planned is None or planned != at:
-            self._wake(uid, at)
+        self._wake(uid, at)
         log.warning(
             "set back",
             extra={
@@ -262,6 +271,7 @@ class Scheduler:
         self._wake_at.pop(uid, None)
         self._setbacks.pop(uid, None)
         self._writes.pop(uid, None)
+        self._resting.pop(uid, None)
         self._metrics.forget(uid)
 
     # -- the clock ----------------------------------------------------------------------------------------------------

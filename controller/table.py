@@ -47,6 +47,7 @@ class Table:
         self._jobs_of: dict[str, set[str]] = {}
         self._pods: dict[str, Pod] = {}
         self._dead: OrderedDict[str, None] = OrderedDict()
+        self._orphans: set[str] = set()
         self._changed: dict[str, None] = {}
         self.wake = asyncio.Event()
         """Set while something changed that the scheduler has not taken."""
@@ -202,11 +203,13 @@ class Table:
         return len(ghosts)
 
     def drop_orphan_pods(self) -> int:
-        """Facts whose Job never showed up or went: nobody will ask for them."""
-        orphans = [uid for uid in self._pods if uid not in self._jobs]
-        for uid in orphans:
+        """Drop facts whose Job is unknown now and was at the last call: a Job may only be late, a pod is told once."""
+        orphans = {uid for uid in self._pods if uid not in self._jobs}
+        dropped = orphans & self._orphans
+        for uid in dropped:
             del self._pods[uid]
-        return len(orphans)
+        self._orphans = orphans - dropped
+        return len(dropped)
 
     # -- helpers ------------------------------------------------------------------------------------------------------
 

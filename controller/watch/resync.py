@@ -97,8 +97,9 @@ class Resync:
         return complete
 
     async def _compare(self, namespace: str) -> None:
-        # Jobs and pods first: a schedule that shows up is then decided with all that runs for it.
-        for kind, read in (("Pod", read_pods), ("Job", read_jobs), ("GscSyncSchedule", read_schedules)):
+        # Schedules last: one that shows up is then decided with all that runs for it. Pods after Jobs: what a
+        # finished Job's pod said must be at least as new as the Job.
+        for kind, read in (("Job", read_jobs), ("Pod", read_pods), ("GscSyncSchedule", read_schedules)):
             ghosts = await read(self._cluster, self._table, namespace)
             if ghosts:
                 self._found_gone(kind, ghosts)
