@@ -39,7 +39,13 @@ class Events:
             logging.INFO,
             "api.request",
             {"duration_ms": duration_ms, "rows": rows},
-            {"operation": operation, "site_url": site_url, "date": day, "status": status, "rate_limited": rate_limited},
+            {
+                "operation": operation,
+                "site_url": site_url,
+                "date": day,
+                "status": status,
+                "rate_limited": rate_limited,
+            },
         )
 
     def token_refresh(self, *, workspace: str, duration_ms: int, ok: bool) -> None:

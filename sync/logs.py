@@ -61,7 +61,9 @@ class TextLines(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         measurements: Mapping[str, Any] = getattr(record, "measurements", {})
         metadata: Mapping[str, Any] = getattr(record, "metadata", {})
-        figures = " ".join(f"{name}={value}" for name, value in {**metadata, **measurements}.items() if value != "")
+        figures = " ".join(
+            f"{name}={value}" for name, value in {**metadata, **measurements}.items() if value != ""
+        )
         return escape_controls(super().formatMessage(record) + (f"  {figures}" if figures else ""))
 
     def format(self, record: logging.LogRecord) -> str:
@@ -76,7 +78,9 @@ def configure(settings: Settings, stream: TextIO, console: Console | None, bound
         handler = logging.StreamHandler(stream)
         handler.setFormatter(JsonLines())
     elif console is not None:
-        handler = RichHandler(console=console, show_path=False, markup=False, rich_tracebacks=False, highlighter=None)
+        handler = RichHandler(
+            console=console, show_path=False, markup=False, rich_tracebacks=False, highlighter=None
+        )
         handler.setFormatter(TextLines("%(message)s"))
     else:
         handler = logging.StreamHandler(stream)

@@ -1,0 +1,223 @@
+"""`python -m sync run | plan | check`: the program that a Job runs, and a tool of its own.
+
+Reads the order and the environment, builds the parts, and turns every way of ending into an exit code of the contract
+and a summary. Nothing below this file knows about processes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+import click
+from rich.console import Console
+
+from contract import ExitCode, FailureClass, RunSpec, State
+from sync import summary as summaries
+from sync.clock import Clock, SystemClock
+from sync.compose import (
+    NoSpecError,
+    Parts,
+    StoreFactory,
+    bound_fields,
+    parts,
+    postgres,
+    program_version,
+    read_spec,
+)
+from sync.errors import ConfigurationError, DatabaseError, SyncError
+from sync.events import Events
+from sync.logs import configure
+from sync.plan.work import estimate
+from sync.progress import LogReporter, Reporter, TerminalReporter
+from sync.run import Ended
+from sync.run import run as run_launch
+from sync.settings import Settings, load
+from sync.show import problems_of, show_check, show_plan, show_summary
+from sync.signals import SignalWatch
+from sync.tally import Tally
+from sync.verdict import Verdict, of_error
+from sync.workspaces import Found, find
+
+_log = logging.getLogger("sync")
+
+Look = Callable[[Parts, "World"], int]
+
+
+@dataclass(slots=True)
+class World:
+    """What a process has around it; tests give another one."""
+
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    clock: Clock = field(default_factory=SystemClock)
+    store: StoreFactory = postgres
+    logs: TextIO = field(default_factory=lambda: sys.stderr)
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+
+    def terminal(self) -> Console | None:
+        """The terminal where progress is shown, if a person looks at one."""
+        return Console(file=self.logs) if self.logs.isatty() else None
+
+
+_spec_option = click.option(
+    "--spec",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The RunSpec as JSON; without it the environment variable GSC_SYNC_RUN_SPEC is read.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(program_version(), prog_name="python -m sync")
+def cli() -> None:
+    """Keep Google Search Console data in Postgres: one launch of one run.
+
+    Settings come from the environment, with the prefix GSC_SYNC_; docs/contract.md lists them.
+    """
+
+
+@cli.command()
+@_spec_option
+@click.pass_obj
+def run(world: World | None, path: Path | None) -> None:
+    """Sync the window of every property, and say how it went by exit code and summary."""
+    sys.exit(_run(world or World(), path))
+
+
+@cli.command()
+@_spec_option
+@click.pass_obj
+def plan(world: World | None, path: Path | None) -> None:
+    """Show what `run` would do - properties, cells, requests, minutes - and write nothing."""
+    sys.exit(_look(world or World(), path, _plan))
+
+
+@cli.command()
+@_spec_option
+@click.pass_obj
+def check(world: World | None, path: Path | None) -> None:
+    """Check credentials, properties and database, and say what to do about what is wrong."""
+    sys.exit(_look(world or World(), path, _check))
+
+
+def _run(world: World, path: Path | None) -> int:
+    started = world.clock.monotonic()
+    terminal = world.terminal()
+    settings = Settings()
+    spec: RunSpec | None = None
+    try:
+        settings = load(world.environment)
+        if not settings.enabled:
+            configure(settings, world.logs, terminal, {"auto_sync": True})
+            return _disabled(settings)
+        spec = read_spec(path, world.environment, settings)
+        configure(settings, world.logs, terminal, bound_fields(spec))
+        with parts(spec, settings, world.clock, started) as made:
+            ended = _launch(made, settings, world, terminal)
+    except NoSpecError as error:
+        click.echo(f"Error: {error}", err=True)
+        return ExitCode.USAGE
+    except Exception as error:  # noqa: BLE001 - the process ends with it, after telling the controller
+        configure(settings, world.logs, terminal, bound_fields(spec) if spec else {"auto_sync": True})
+        if not isinstance(error, SyncError):
+            _log.exception("nobody foresaw this")
+        verdict = of_error(error, 0)
+        ended = Ended(summaries.summarise(verdict, spec=spec), verdict.exit_code)
+        Events(Tally()).launch_ended(ended.summary)
+        summaries.write(ended.summary, _summary_path(settings, world.environment))
+    if terminal is not None:
+        show_summary(ended.summary, Console(file=world.out))
+    return ended.exit_code
+
+
+def _launch(made: Parts, settings: Settings, world: World, terminal: Console | None) -> Ended:
+    def last_words() -> None:
+        text = (
+            f"Told to stop, and a call did not end in time; {made.tally.counts().cells} cells were committed."
+        )
+        verdict = Verdict(State.FAILED, ExitCode.FAILURE, text, FailureClass.INTERRUPTED)
+        last = summaries.summarise(verdict, spec=made.spec, counts=made.tally.counts())
+        made.events.launch_ended(last)
+        summaries.write(last, settings.summary_path)
+
+    reporter: Reporter = LogReporter(made.tally, made.clock)
+    if terminal is not None:
+        reporter = TerminalReporter(made.tally, made.clock, terminal)
+    with SignalWatch(made.stop, grace=made.spec.limits.grace_seconds, last_words=last_words):
+        ended = run_launch(made.launch(world.store(made.spec, made.clock)), reporter)
+        summaries.write(ended.summary, settings.summary_path)
+    return ended
+
+
+def _disabled(settings: Settings) -> int:
+    text = "GSC_SYNC_ENABLED is false: nothing was done."
+    _log.warning(text)
+    verdict = Verdict(State.SUCCEEDED, ExitCode.SUCCESS, text)
+    summaries.write(summaries.summarise(verdict), settings.summary_path)
+    return ExitCode.SUCCESS
+
+
+def _summary_path(settings: Settings, environment: Mapping[str, str]) -> Path | None:
+    """The path, even when the other settings could not be read."""
+    given = environment.get("GSC_SYNC_SUMMARY_PATH")
+    return settings.summary_path or (Path(given) if given else None)
+
+
+def _look(world: World, path: Path | None, command: Look) -> int:
+    """`plan` and `check`: read, ask, show, write nothing."""
+    started = world.clock.monotonic()
+    try:
+        settings = load(world.environment)
+        spec = read_spec(path, world.environment, settings)
+        configure(settings, world.logs, world.terminal(), bound_fields(spec))
+        with parts(spec, settings, world.clock, started) as made:
+            return command(made, world)
+    except NoSpecError as error:
+        click.echo(f"Error: {error}", err=True)
+        return ExitCode.USAGE
+    except ConfigurationError as error:
+        click.echo(f"Error: {error}", err=True)
+        return ExitCode.CANCELLED
+
+
+def _plan(made: Parts, world: World) -> int:
+    found = _find_all(made)
+    guess = estimate(
+        [len(place.chosen.properties) for place in found],
+        days=made.spec.window.days,
+        search_types=len(made.spec.search_types),
+        dimension_sets=len(made.spec.dimension_sets),
+        concurrency=made.spec.limits.concurrency,
+        requests_per_second_per_property=made.spec.limits.requests_per_second_per_property,
+    )
+    show_plan(made.spec, found, guess, Console(file=world.out))
+    return ExitCode.FAILURE if problems_of(found) else ExitCode.SUCCESS
+
+
+def _check(made: Parts, world: World) -> int:
+    found = _find_all(made)
+    try:
+        with world.store(made.spec, made.clock) as store:
+            database = list(store.check())
+    except DatabaseError as error:
+        database = [str(error)]
+    show_check(found, database, Console(file=world.out))
+    return ExitCode.FAILURE if problems_of(found) or database else ExitCode.SUCCESS
+
+
+def _find_all(made: Parts) -> list[Found]:
+    with ThreadPoolExecutor(made.spec.limits.concurrency) as pool:
+        return list(
+            pool.map(lambda workspace: find(workspace, made.accounts, made.stop), made.spec.workspaces)
+        )
+
+
+if __name__ == "__main__":
+    cli(prog_name="python -m sync")

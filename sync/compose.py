@@ -1,0 +1,144 @@
+"""The composition root: from an order and settings to a launch whose parts are real.
+
+The only place that knows both halves, Google and Postgres. The store is imported when it is wanted: `plan` works on a
+machine without a database.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from contract import ContractError, RunSpec
+from contract.run_spec import ENVIRONMENT_VARIABLE, MAX_BYTES
+from sync.clock import Clock
+from sync.errors import ConfigurationError
+from sync.events import Events
+from sync.google.account import GoogleAccess
+from sync.google.http import RequestsTransport
+from sync.google.rate import Rates
+from sync.google.retry import Policy
+from sync.launch import Launch
+from sync.settings import Settings
+from sync.stop import Stop
+from sync.store.port import Store
+from sync.tally import Tally
+
+StoreFactory = Callable[[RunSpec, Clock], Store]
+
+
+class NoSpecError(Exception):
+    """Neither --spec nor the environment gives a RunSpec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a command works with."""
+
+    spec: RunSpec
+    accounts: GoogleAccess
+    stop: Stop
+    tally: Tally
+    events: Events
+    clock: Clock
+    started: float
+
+    def launch(self, store: Store) -> Launch:
+        return Launch(
+            self.spec, store, self.accounts, self.clock, self.stop, self.tally, self.events, self.started
+        )
+
+
+def read_spec(path: Path | None, environment: Mapping[str, str], settings: Settings) -> RunSpec:
+    """The order, from the file or the environment, with GSC_SYNC_DAYS laid over it.
+
+    Raises NoSpecError, or ConfigurationError naming what is wrong in it.
+    """
+    text: str | bytes | None
+    if path is not None:
+        try:
+            with path.open("rb") as file:
+                text = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise ConfigurationError(f"The run spec {path} cannot be read: {error.strerror}.") from None
+    else:
+        text = environment.get(ENVIRONMENT_VARIABLE)
+    if not text:
+        raise NoSpecError(
+            f"give --spec FILE or set {ENVIRONMENT_VARIABLE}; docs/contract.md says what stands in it"
+        )
+    try:
+        spec = RunSpec.from_json(text)
+    except ContractError as error:
+        raise ConfigurationError(str(error)) from None
+    if settings.days is None:
+        return spec
+    return spec.model_copy(update={"window": spec.window.model_copy(update={"days": settings.days})})
+
+
+@contextmanager
+def parts(spec: RunSpec, settings: Settings, clock: Clock, started: float) -> Iterator[Parts]:
+    """Everything but the store. Raises ConfigurationError when the extra certificate authority cannot be read."""
+    stop = Stop(
+        clock,
+        soft_deadline=started + spec.soft_deadline_seconds,
+        hard_deadline=started + spec.timeout_seconds,
+        grace=spec.limits.grace_seconds,
+    )
+    tally = Tally()
+    events = Events(tally)
+    transport = RequestsTransport(
+        abort_at=stop.abort_at,
+        ca_file=settings.ca_file,
+        connections=spec.limits.concurrency,
+    )
+    accounts = GoogleAccess(
+        transport=transport,
+        base_url=settings.api_base_url,
+        token_url=settings.token_url,
+        clock=clock,
+        sleep=stop.sleep,
+        draw=random.random,
+        rates=Rates(spec.limits.requests_per_second_per_property, clock),
+        policy=Policy(load_cooldown=spec.limits.load_cooldown_seconds),
+        observer=events,
+    )
+    try:
+        yield Parts(spec, accounts, stop, tally, events, clock, started)
+    finally:
+        transport.close()
+
+
+def postgres(spec: RunSpec, clock: Clock) -> Store:
+    """The real store; a connection more than threads leaves the fence and the ledger room."""
+    from sync.store.postgres import PostgresStore  # noqa: PLC0415 - `plan` needs no database driver
+
+    return PostgresStore(spec.destination, pool_size=spec.limits.concurrency + 1, clock=clock.now)
+
+
+def bound_fields(spec: RunSpec) -> dict[str, Any]:
+    """What every log line of a launch carries."""
+    return {
+        "auto_sync": True,
+        "schedule": f"{spec.namespace}/{spec.name}",
+        "run_id": spec.run_id,
+        "attempt": spec.attempt,
+        "launch": spec.launch,
+        "trigger": spec.trigger.value,
+        "host": socket.gethostname(),
+        "slot": spec.slot.astimezone(UTC).isoformat(),
+    }
+
+
+def program_version() -> str:
+    try:
+        return version("gsc-sync-operator")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,186 @@
+"""One property: probe, list the cells, fetch and store them one after the other, newest day first.
+
+Fails alone. A question that Google calls wrong costs its search type, a cell that cannot be read costs the cell, three
+of those cost the property; quota postpones it. Errors of the store and a lost fence pass through: they concern everybody.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from datetime import date
+
+from contract import FailureClass
+from contract.run_spec import DataState, SearchType
+from sync.account import Account, Probe
+from sync.errors import (
+    BadAnswer,
+    CredentialsError,
+    DailyQuotaError,
+    GoogleUnavailable,
+    Interrupted,
+    PropertyError,
+    QuotaError,
+    SyncError,
+)
+from sync.launch import Done, Halt, Launch
+from sync.outcomes import Ending, PropertyOutcome
+from sync.plan.cells import Cell
+from sync.plan.windows import Days, days_to_fetch, first_fresh_day, probe_days, window
+from sync.plan.work import cells_of, still_to_do
+
+TROUBLES_ENOUGH = 3
+"""After so many cells that could not be read, the rest of a property is not tried in this launch."""
+
+_log = logging.getLogger(__name__)
+
+
+class PropertySync:
+    """The work on one property in one launch; used once, by one thread."""
+
+    def __init__(
+        self, property_: str, workspace: str, account: Account, launch: Launch, halt: Halt, done: Done
+    ) -> None:
+        self._property = property_
+        self._workspace = workspace
+        self._account = account
+        self._launch = launch
+        self._halt = halt
+        self._done = done
+        self._errors: list[SyncError] = []
+        self._broken: set[SearchType] = set()
+        self._troubles = 0
+        self._committed = 0
+        self._rows_written = 0
+        self._final_days: defaultdict[SearchType, set[date]] = defaultdict(set)
+
+    def sync(self) -> PropertyOutcome:
+        """Raises DatabaseError or Superseded; everything else is in the outcome."""
+        started = self._launch.clock.monotonic()
+        ending, error = self._attempt()
+        outcome = PropertyOutcome(
+            self._property,
+            ending,
+            error,
+            self._committed,
+            self._rows_written,
+            self._newest_final_day() if ending is Ending.SYNCED else None,
+        )
+        self._launch.events.property_synced(
+            workspace=self._workspace,
+            site_url=self._property,
+            ending=ending.value,
+            error_class=error.failure_class.value if error else "",
+            cells=self._committed,
+            rows_written=self._rows_written,
+            duration_ms=int((self._launch.clock.monotonic() - started) * 1000),
+        )
+        if error is not None and ending is not Ending.UNFINISHED:
+            _log.warning("%s of workspace %s %s: %s", self._property, self._workspace, ending.value, error)
+        return outcome
+
+    def _attempt(self) -> tuple[Ending, SyncError | None]:
+        try:
+            self._work()
+        except Interrupted as error:
+            return Ending.UNFINISHED, error
+        except QuotaError as error:
+            if isinstance(error, DailyQuotaError):
+                self._halt.because(error)
+            return Ending.POSTPONED, error
+        except CredentialsError as error:
+            self._halt.because(error)
+            return Ending.FAILED, error
+        except (PropertyError, GoogleUnavailable, BadAnswer) as error:
+            return Ending.FAILED, error
+        return (Ending.FAILED, self._errors[0]) if self._errors else (Ending.SYNCED, None)
+
+    def _work(self) -> None:
+        spec = self._launch.spec
+        self._may_go_on()
+        self._remember_final_days()
+        spans: dict[SearchType, Days] = {}
+        probes: dict[SearchType, Probe] = {}
+        for search_type in spec.search_types:
+            self._may_go_on()
+            span = window(spec.slot, spec.window.days)
+            cells = cells_of(self._property, {search_type: span}, spec.dimension_sets)
+            if spec.window.data_state is DataState.ALL and not still_to_do(cells, self._done):
+                continue
+            try:
+                probes[search_type] = self._probe(search_type)
+            except (PropertyError, GoogleUnavailable, BadAnswer) as error:
+                self._tolerate(error, search_type)
+                continue
+            fresh_from = first_fresh_day(probes[search_type].first_incomplete, self._launch.clock.now())
+            spans[search_type] = days_to_fetch(
+                spec.slot, spec.window.days, spec.window.data_state, fresh_from
+            )
+        cells = still_to_do(cells_of(self._property, spans, spec.dimension_sets), self._done)
+        self._launch.tally.planned(len(cells))
+        for cell in cells:
+            if cell.search_type in self._broken:
+                continue
+            self._may_go_on()
+            try:
+                self._cell(cell, probes[cell.search_type])
+            except (PropertyError, GoogleUnavailable, BadAnswer) as error:
+                self._tolerate(error, cell.search_type)
+
+    def _cell(self, cell: Cell, probe: Probe) -> None:
+        spec = self._launch.spec
+        fresh_from = first_fresh_day(probe.first_incomplete, self._launch.clock.now())
+        fetched = self._account.fetch(
+            cell,
+            final=cell.day < fresh_from,
+            data_state=spec.window.data_state,
+            expect_rows=probe.shows_rows(cell.day),
+        )
+        for raw in fetched.quarantined:
+            _log.warning("quarantined a row of %s %s %s: %s", cell.property, cell.search_type, cell.day, raw)
+        # Dying before the commit leaves the cell as it was, to be fetched anew; dying after it, the cell is in
+        # `done_by_run` and the next launch skips it.
+        result = self._launch.store.write_cell(fetched, self._launch.run, self._launch.spec.launch)
+        self._launch.tally.committed(fetched, result)
+        self._committed += 1
+        self._rows_written += result.inserted + result.updated
+        if fetched.final and not result.kept_because_empty:
+            self._final_days[cell.search_type].add(cell.day)
+
+    def _probe(self, search_type: SearchType) -> Probe:
+        spec = self._launch.spec
+        span = probe_days(spec.slot, spec.window.days, spec.window.data_state)
+        return self._account.probe(self._property, search_type, span.first, span.last)
+
+    def _may_go_on(self) -> None:
+        self._launch.stop.check()
+        error = self._halt.error
+        if error is not None:
+            raise error
+
+    def _tolerate(self, error: SyncError, search_type: SearchType) -> None:
+        """Note an error and go on, unless it says that going on is of no use."""
+        if isinstance(error, PropertyError):
+            if error.failure_class is not FailureClass.BAD_REQUEST:
+                raise error
+            self._broken.add(search_type)
+        else:
+            self._troubles += 1
+        self._errors.append(error)
+        if self._troubles >= TROUBLES_ENOUGH:
+            raise error
+
+    def _remember_final_days(self) -> None:
+        """Cells of earlier launches of this run are skipped, but count for the newest final day."""
+        days = [cell.day for cell in self._done if cell.property == self._property]
+        if not days:
+            return
+        for entry in self._launch.store.ledger(self._property, min(days), max(days)):
+            if entry.final and entry.cell in self._done:
+                self._final_days[entry.cell.search_type].add(entry.cell.day)
+
+    def _newest_final_day(self) -> date | None:
+        """The newest day that is final for every search type."""
+        newest = [max(self._final_days[name], default=None) for name in self._launch.spec.search_types]
+        known = [day for day in newest if day is not None]
+        return min(known) if len(known) == len(newest) else None

@@ -1,0 +1,84 @@
+"""One launch of one run, from the fence to the summary.
+
+schema -> fence -> workspaces -> properties -> cells -> verdict -> summary. Whatever happens inside, this returns a
+summary and an exit code: errors of one workspace or property are in the outcomes, errors of everybody end here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contract import ExitCode, RunSummary
+from sync.errors import SyncError
+from sync.launch import Launch
+from sync.outcomes import WorkspaceOutcome
+from sync.progress import Reporter
+from sync.store.port import AlreadyComplete
+from sync.summary import summarise
+from sync.verdict import Verdict, of_error, of_outcomes
+from sync.workspaces import sync_workspaces
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What the process leaves behind."""
+
+    summary: RunSummary
+    exit_code: ExitCode
+
+
+def run(launch: Launch, reporter: Reporter) -> Ended:
+    """Do the work of a launch. Never raises an Exception."""
+    outcomes: Sequence[WorkspaceOutcome] = ()
+    try:
+        with launch.store as store:
+            # The fence is a table of the schema, so the schema comes first; repeating a migration changes nothing.
+            store.migrate()
+            # Dying before the claim leaves the run to the launch that held it; dying after it, a higher one takes over.
+            claimed = store.claim_run(launch.run, launch.spec.launch)
+            if isinstance(claimed, AlreadyComplete):
+                return _repeat(claimed.summary, launch)
+            with reporter:
+                outcomes = sync_workspaces(launch, store.done_by_run(launch.run), reporter.tick)
+            verdict = of_outcomes(
+                outcomes,
+                stopped=launch.stop.reason,
+                committed=launch.tally.counts().cells,
+                limits=launch.spec.limits,
+                now=launch.clock.now(),
+            )
+            summary = _summary(verdict, launch, outcomes)
+            # Dying before this, the next launch finds every cell done and only repeats this step; dying after it, a
+            # completed run is answered from its stored summary.
+            store.finish_run(launch.run, launch.spec.launch, summary, complete=verdict.completes_the_run)
+    except SyncError as error:
+        verdict = of_error(error, launch.tally.counts().cells)
+        summary = _summary(verdict, launch, outcomes)
+    except Exception as error:  # noqa: BLE001 - the process ends with it, after telling the controller
+        _log.exception("nobody foresaw this")
+        verdict = of_error(error, launch.tally.counts().cells)
+        summary = _summary(verdict, launch, outcomes)
+    launch.events.launch_ended(summary)
+    return Ended(summary, verdict.exit_code)
+
+
+def _repeat(stored: RunSummary, launch: Launch) -> Ended:
+    """The run was done before: say so with the summary of then, and write nothing."""
+    _log.info("the run %s is complete already; its summary is repeated", launch.spec.run_id)
+    summary = stored.model_copy(update={"from_earlier_launch": True})
+    launch.events.launch_ended(summary)
+    return Ended(summary, ExitCode.SUCCESS)
+
+
+def _summary(verdict: Verdict, launch: Launch, outcomes: Sequence[WorkspaceOutcome]) -> RunSummary:
+    return summarise(
+        verdict,
+        spec=launch.spec,
+        outcomes=outcomes,
+        counts=launch.tally.counts(),
+        duration_ms=launch.elapsed_ms(),
+    )
