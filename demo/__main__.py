@@ -11,7 +11,6 @@ from rich.console import Console
 
 from demo import cluster, scenario, show, watch
 from demo.kubectl import CommandError
-from demo.stage import Stage
 
 NAMESPACE = "gsc-demo"
 RUN_SECONDS = 240
@@ -44,7 +43,7 @@ def up(context: str, registry: str, namespace: str) -> None:
         stage = (
             cluster.own(context, registry, namespace, say) if context else cluster.made_here(namespace, say)
         )
-        deploy(stage, say)
+        scenario.deploy(stage, say)
         say(
             "waiting for three runs: one succeeds, one succeeds in part, one is told by Google to come back later"
         )
@@ -65,17 +64,13 @@ def up(context: str, registry: str, namespace: str) -> None:
     say("done")
 
 
-def deploy(stage: Stage, say: scenario.Say) -> None:
-    scenario.deploy(stage, say)
-
-
 @main.command()
 @click.option("--context", default="", help="The context given to `up`.")
 @click.option("--namespace", default=NAMESPACE, show_default=True)
 def down(context: str, namespace: str) -> None:
     """Take the demo away: the cluster made here with everything in it, or the namespace and CRD on one's own cluster."""
     try:
-        cluster.remove(context, namespace, lambda text: click.echo(text))
+        cluster.remove(context, namespace, click.echo)
     except (CommandError, cluster.CannotRunError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -25,7 +25,7 @@ def main() -> None:
         if connection.execute("SELECT to_regclass(%s)", [f"{schema}.v_page_query"]).fetchone() == (None,):
             rows = []
         else:
-            rows = connection.execute(QUERY.format(schema=schema)).fetchall()  # type: ignore[arg-type]  # our own constant
+            rows = connection.execute(QUERY.format(schema=schema)).fetchall()
     names = ("property", "searchType", "day", "rows", "clicks", "impressions")
     json.dump(
         [dict(zip(names, row, strict=True)) for row in rows],
