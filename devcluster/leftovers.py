@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -31,11 +32,19 @@ SETTINGS = (
 )
 # Folders that the programs make outside the run folder; innermost first.
 FOLDERS = (
-    "/run/containerd/s", "/run/containerd/io.containerd.sandbox.controller.v1.shim", "/run/containerd",
-    "/var/lib/cni/results", "/var/lib/cni/networks", "/var/lib/cni", "/var/log/containers", "/var/log/pods",
-    "/var/lib/kubelet/device-plugins", "/var/lib/kubelet/plugins", "/var/lib/kubelet/pods", "/var/lib/kubelet",
-    "/var/lib/containerd", "/opt/containerd/bin", "/opt/containerd/lib", "/opt/containerd", "/run/netns", "/run/xtables.lock",
-)  # fmt: skip
+    "/run/containerd/s",
+    "/run/containerd/runc/k8s.io",
+    "/run/containerd/runc",
+    "/run/containerd",
+    "/var/lib/cni/results",
+    "/var/lib/cni",
+    "/var/log/containers",
+    "/var/lib/kubelet/device-plugins",
+    "/var/lib/kubelet",
+)
+DEVICE_SOCKET = Path(
+    "/var/lib/kubelet/device-plugins/kubelet.sock"
+)  # of every kubelet, whatever its root folder
 FORWARD_RULES = (
     ("-i", addresses.POD_BRIDGE, "-m", "comment", "--comment", "gscdev", "-j", "ACCEPT"),
     ("-o", addresses.POD_BRIDGE, "-m", "comment", "--comment", "gscdev", "-j", "ACCEPT"),
@@ -69,6 +78,16 @@ def _filters_exist() -> bool:
 
 def nft_table_exists(family: str, table: str) -> bool:
     return f"table {family} {table}" in run("nft", "list", "tables").splitlines()
+
+
+def another_kubelet_listens() -> bool:
+    """A socket file may be left over; only one that answers is a kubelet."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(DEVICE_SOCKET))
+        except OSError:
+            return False
+    return True
 
 
 def kill_containers(folder: Path, binaries: Path) -> None:
@@ -167,6 +186,8 @@ def _remove_files(folder: Path, note: Mapping[str, str]) -> None:
     for file in tasks.glob("*/address"):
         Path(file.read_text().removeprefix("unix://")).unlink(missing_ok=True)
     existed = note.get("existed", "").split(":")
+    if str(DEVICE_SOCKET.parent) not in existed:
+        DEVICE_SOCKET.unlink(missing_ok=True)
     for name in FOLDERS:
         place = Path(name)
         if name not in existed and place.is_dir():

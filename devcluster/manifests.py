@@ -88,6 +88,8 @@ def kubelet(folder: Path) -> Object:
         "enforceNodeAllocatable": [],
         "failSwapOn": False,
         "protectKernelDefaults": False,
+        # Rules of iptables that kube-proxy no longer needs, and that would stay on the machine.
+        "makeIPTablesUtilChains": False,
         "localStorageCapacityIsolation": False,
         "featureGates": {"KubeletInUserNamespace": True},
         # Images are loaded, not pulled: one that was collected would not come back.
@@ -103,8 +105,8 @@ def proxy(folder: Path) -> Object:
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
         "bindAddress": addresses.NODE_IP,
-        "healthzBindAddress": "",
-        "metricsBindAddress": "127.0.0.1:0",
+        "healthzBindAddress": f"{addresses.NODE_IP}:10256",
+        "metricsBindAddress": f"{addresses.NODE_IP}:10249",
         "hostnameOverride": addresses.NODE_NAME,
         "clusterCIDR": addresses.POD_RANGE,
         "nodePortAddresses": [f"{addresses.NODE_IP}/32"],
@@ -158,6 +160,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri"]
     runtime_type = "io.containerd.runc.v2"
     [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
       BinaryName = "runc"
+      Root = "{folder}/runc"
       SystemdCgroup = false
 """
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from devcluster import addresses, controlplane, flags, leftovers, manifests, oci, recipe
 from devcluster.build import Binaries
-from devcluster.errors import DevclusterError
+from devcluster.errors import OWN_CLUSTER, DevclusterError
 from devcluster.flags import Plan
 from devcluster.lock import locked
 from devcluster.packages import cni_folders
@@ -52,11 +52,16 @@ def _note() -> dict[str, str] | None:
 
 
 def refuse_beside_another_kubernetes() -> None:
-    """kube-proxy's table has one name on a machine; two of them would overwrite each other."""
-    if holder() is None and leftovers.nft_table_exists("ip", addresses.PROXY_TABLE):
+    """A kubelet's device socket and kube-proxy's table have one name on a machine: two would undo each other's work.
+
+    Called when no cluster of ours has the machine.
+    """
+    kubelet = leftovers.another_kubelet_listens()
+    if kubelet or leftovers.nft_table_exists("ip", addresses.PROXY_TABLE):
+        sign = "a kubelet" if kubelet else f"nftables table {addresses.PROXY_TABLE}"
         raise DevclusterError(
-            f"another Kubernetes runs on this machine (nftables table {addresses.PROXY_TABLE}); "
-            "use `up --control-plane` beside it"
+            f"another Kubernetes runs on this machine ({sign}): use `up --control-plane` beside it, "
+            f"or {OWN_CLUSTER}"
         )
 
 
@@ -98,10 +103,14 @@ def prepare(plan: Plan) -> None:
 
 def _masquerade() -> str:
     """What a pod sends out of the cluster leaves with the machine's own address."""
-    return (
-        f"table ip {addresses.OWN_TABLE} {{ chain out {{ type nat hook postrouting priority srcnat; "
-        f"ip saddr {addresses.POD_RANGE} ip daddr != {addresses.CLUSTER_RANGE} masquerade; }} }}\n"
-    )
+    return f"""\
+table ip {addresses.OWN_TABLE} {{
+    chain out {{
+        type nat hook postrouting priority srcnat;
+        ip saddr {addresses.POD_RANGE} ip daddr != {addresses.CLUSTER_RANGE} masquerade
+    }}
+}}
+"""
 
 
 def start(plan: Plan, starter: Starter, binaries: Binaries, say: Callable[[str], None]) -> None:

@@ -1,0 +1,3 @@
+module gsc-sync-operator/tests/probe
+
+go 1.26.0
