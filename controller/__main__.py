@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 
 import click
+import prometheus_client
 
 from contract import ExitCode
 from controller import app
@@ -35,6 +36,7 @@ def run() -> None:
         click.echo(f"bad configuration:\n{error}", err=True)
         raise SystemExit(ExitCode.CANCELLED) from None
     logs.configure(settings.log_level)
+    prometheus_client.disable_created_metrics()  # a second series for each counter, of no use to anybody here
     try:
         asyncio.run(app.serve(settings))
     except Refused as error:

@@ -105,6 +105,7 @@ def configure(
 
 
 QUIET = {
+    "kopf._core.reactor.running": logging.ERROR,  # it warns that signals are ours, at each start
     "kopf": logging.WARNING,
     "kopf.objects": logging.WARNING,
     "asyncio": logging.WARNING,
