@@ -36,7 +36,8 @@ def run() -> None:
         click.echo(f"bad configuration:\n{error}", err=True)
         raise SystemExit(ExitCode.CANCELLED) from None
     logs.configure(settings.log_level)
-    prometheus_client.disable_created_metrics()  # a second series for each counter, of no use to anybody here
+    # They would be a second series for each counter, of no use to anybody here.
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here
     try:
         asyncio.run(app.serve(settings))
     except Refused as error:

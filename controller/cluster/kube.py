@@ -83,9 +83,9 @@ class KubeCluster:
     async def get_job(self, namespace: str, name: str) -> Body:
         return await self._json("GET", _path("/apis/batch/v1", namespace, "jobs", name))
 
-    async def _list(self, path: str, selector: str = "") -> AsyncIterator[Body]:
+    async def _list(self, path: str, selector: str = "", chunk: int = CHUNK) -> AsyncIterator[Body]:
         """No resourceVersion is given: the first chunk is a consistent read, the others continue its snapshot."""
-        query: dict[str, str] = {"limit": str(CHUNK)}
+        query: dict[str, str] = {"limit": str(chunk)}
         if selector:
             query["labelSelector"] = selector
         while True:
