@@ -117,10 +117,10 @@ def parts(spec: RunSpec, settings: Settings, clock: Clock, started: float) -> It
 
 
 def postgres(spec: RunSpec, clock: Clock) -> Store:
-    """The real store; a connection more than threads leaves the fence and the ledger room."""
+    """The real store."""
     from sync.store.postgres import PostgresStore  # noqa: PLC0415 - `plan` needs no database driver
 
-    return PostgresStore(spec.destination, pool_size=spec.limits.concurrency + 1, clock=clock.now)
+    return PostgresStore(spec.destination, pool_size=spec.limits.concurrency, clock=clock.now)
 
 
 def bound_fields(spec: RunSpec) -> dict[str, Any]:

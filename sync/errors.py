@@ -85,11 +85,11 @@ class DatabaseError(SyncError):
     failure_class = FailureClass.DATABASE_UNAVAILABLE
 
 
-class DatabaseUnavailable(DatabaseError):
+class DatabaseUnavailable(DatabaseError):  # noqa: N818 - named for the state
     """Down, full, or out of connections: a later launch may succeed."""
 
 
-class DatabaseRefused(DatabaseError):
+class DatabaseRefused(DatabaseError):  # noqa: N818 - named for the state
     """Wrong password, missing privilege, unreadable Secret: a person must act.
 
     The launch ends as FAILURE, because Secrets and GRANTs are mended while retries wait.
@@ -99,7 +99,7 @@ class DatabaseRefused(DatabaseError):
 
 
 class DatabaseIncompatible(DatabaseRefused):
-    """This program and this database do not fit: wrong encoding, server too old, schema newer than the program.
+    """Program and database do not fit: wrong encoding, server too old, schema newer than the program.
 
     The launch ends as CANCELLED: nothing that a retry waits for can change it.
     """

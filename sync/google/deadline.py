@@ -26,7 +26,7 @@ SLICE_SECONDS = 0.5
 BUFFER_BYTES = 256 * 1024
 
 
-class DeadlinePassed(TimeoutError):
+class DeadlinePassedError(TimeoutError):
     """The overall time of one request is over."""
 
 
@@ -43,7 +43,7 @@ class Limits:
         if now >= self.abort_at():
             raise Interrupted("The launch ends; a request in flight was given up.")
         if now >= self.deadline:
-            raise DeadlinePassed("the answer took too long as a whole")
+            raise DeadlinePassedError("the answer took too long as a whole")
 
 
 _current = threading.local()

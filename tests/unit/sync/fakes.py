@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote
 
 from contract import Destination, Limits, RunSpec, RunSummary, Workspace
@@ -139,7 +139,7 @@ class TinyStore:
     problems: tuple[str, ...] = ()
     opened: int = 0
 
-    def __enter__(self) -> TinyStore:
+    def __enter__(self) -> Self:
         self.opened += 1
         return self
 
