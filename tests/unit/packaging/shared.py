@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,12 @@ CI_VALUES = sorted((CHART / "ci").glob("*.yaml"))
 
 @cache
 def crd() -> dict[str, Any]:
-    return yaml.safe_load(CRD.read_text())
+    return load_all(CRD.read_text())[0]
+
+
+def load_all(text: str) -> list[dict[str, Any]]:
+    """By the C parser: the definition is long and read often."""
+    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
 
 
 def schema() -> dict[str, Any]:
@@ -36,9 +42,14 @@ def kubectl(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def render(*arguments: str, release: str = "gsc", namespace: str = "data") -> list[dict[str, Any]]:
     """The chart's objects."""
+    return copy.deepcopy(_rendered(arguments, release, namespace))
+
+
+@cache
+def _rendered(arguments: tuple[str, ...], release: str, namespace: str) -> list[dict[str, Any]]:
     done = helm("template", release, str(CHART), "--namespace", namespace, *arguments)
     assert done.returncode == 0, done.stderr
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
+    return load_all(done.stdout)
 
 
 def of_kind(objects: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:

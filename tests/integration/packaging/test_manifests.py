@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.packaging.shared import ROOT, crd, kubectl, of_kind, only, render
+from tests.unit.packaging.shared import ROOT, crd, kubectl, load_all, of_kind, only, render
 
 HELM_ONLY = ("helm.sh/chart", "app.kubernetes.io/managed-by")
 
@@ -17,7 +17,7 @@ HELM_ONLY = ("helm.sh/chart", "app.kubernetes.io/managed-by")
 def build(folder: Path) -> list[dict[str, Any]]:
     done = kubectl("kustomize", str(folder))
     assert done.returncode == 0, done.stderr
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
+    return load_all(done.stdout)
 
 
 def comparable(objects: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
