@@ -21,6 +21,11 @@ CAP_ROWS = 50_000
 
 MENDING_REQUESTS = 12
 
+STALE_PAGES = 3
+NO_COINCIDENCE_ROWS = 100
+"""A page that brings nothing new means that the start row is ignored. Moved ties can look alike on a page of a few rows,
+so a small one must come three times in a row."""
+
 Ask = Callable[[int, int], Page]
 """Asks for a page: (start row, row limit)."""
 
@@ -111,6 +116,7 @@ def gather(ask: Ask, *, expect_rows: bool = False) -> Gathered:
 def _walk(ask: Ask) -> _Pass:
     """Page after page until one is empty or the cap is reached; a short page is no end (it once was not the last)."""
     walked = _Pass()
+    stale = 0
     while True:
         page = ask(walked.received, PAGE_ROWS)
         if page.received == 0:
@@ -120,7 +126,8 @@ def _walk(ask: Ask) -> _Pass:
         known = len(walked.quarantined)
         start = walked.received
         distinct, new = walked.take(page)
-        if new == 0 and len(walked.quarantined) == known:
+        stale = stale + 1 if new == 0 and len(walked.quarantined) == known else 0
+        if stale >= STALE_PAGES or (stale and distinct >= NO_COINCIDENCE_ROWS):
             raise BadAnswer(
                 "Google's answer to a later page brought nothing new: the start row seems to be ignored."
             )
@@ -135,8 +142,8 @@ def _walk(ask: Ask) -> _Pass:
 
 def _mend(walked: _Pass, ask: Ask) -> None:
     for start in _mending_starts(walked):
-        if len(walked.rows) >= walked.ranks:
-            return
+        if walked.conflicts or len(walked.rows) >= walked.ranks:
+            return  # whole, or restated meanwhile: then no question brings the old state back
         page = ask(start, PAGE_ROWS)
         if page.received:
             walked.take(page)
