@@ -75,7 +75,7 @@ def decide(
         next_slot=cron.next_after(max(now, schedule.created_at)) if cron is not None and serving else None
     )
     draft.status = settle(schedule, draft.status, now, problem=problem, held=held)
-    return replace(draft.decision(), wake_at=wake_at(schedule, draft.status, mine, now, held=held))
+    return replace(draft.decision(), wake_at=wake_at(schedule, draft.status, mine, now))
 
 
 def after_create(
@@ -123,7 +123,7 @@ def after_create(
         status=made.status,
         notices=(*decision.notices, *made.notices),
         notes=(*decision.notes, *made.notes),
-        wake_at=wake_at(schedule, made.status, (job,) if job else (), now, held=""),
+        wake_at=wake_at(schedule, made.status, (job,) if job else (), now),
     )
 
 

@@ -15,17 +15,12 @@ from controller.model.schedule import Schedule
 from controller.model.status import Status
 
 _SOON = timedelta(seconds=1)
-HELD_AGAIN = timedelta(seconds=10)
 
 
-def wake_at(
-    schedule: Schedule, status: Status, jobs: Iterable[JobRecord], now: datetime, *, held: str
-) -> datetime | None:
+def wake_at(schedule: Schedule, status: Status, jobs: Iterable[JobRecord], now: datetime) -> datetime | None:
     """The earliest of: next slot, end of a wait, end of a launch's time, data going stale. Always after `now`."""
     spec = schedule.spec
     moments = [status.next_slot, stale_at(schedule, status)]
-    if held:
-        moments.append(now + HELD_AGAIN)
     run = status.current
     if run is not None and not status.active and spec is not None and not spec.suspend:
         moments.append(run.not_before)

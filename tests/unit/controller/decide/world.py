@@ -128,7 +128,8 @@ class World:
             raise Died
         for deletion in decision.deletions:
             self.deleted.append(deletion.name)
-            self.jobs[deletion.name] = replace(self.jobs[deletion.name], deleting=True)
+            if (job := self.jobs.get(deletion.name)) and job.uid == deletion.uid:
+                self.jobs[job.name] = replace(job, deleting=True)
         self.said += [(notice.reason, notice.message) for notice in decision.notices]
         return decision
 
