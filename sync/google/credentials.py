@@ -91,18 +91,19 @@ def read_credentials(workspace: Workspace) -> Mapping[str, Any]:
     """The file's content, checked to be of an allowed kind and whole; a directory holds an OAuth client, key by key."""
     path = Path(workspace.credentials_path)
     place = _place(workspace)
-    if path.is_dir():
-        return _read_oauth_directory(path, workspace)
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except IsADirectoryError:
+        return _read_oauth_directory(path, workspace)
+    except (FileNotFoundError, NotADirectoryError):
         raise CredentialsError(
             f"{place} is missing: add the key with {_ALLOWED} as its value; the next attempt reads it.",
             FailureClass.CREDENTIALS_MISSING,
         ) from None
-    except OSError as error:
-        raise CredentialsError(f"{place} cannot be read ({error.strerror}).") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no file can have this path"
+        raise CredentialsError(f"{place} cannot be read ({reason}).") from None
     if not raw.strip():
         raise CredentialsError(
             f"{place} is empty: it must hold {_ALLOWED}.", FailureClass.CREDENTIALS_MISSING
