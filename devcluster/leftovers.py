@@ -6,6 +6,7 @@ folders that were there before stay.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -183,8 +184,8 @@ def _remove_files(folder: Path, note: Mapping[str, str]) -> None:
     for result in Path("/var/lib/cni/results").glob(f"{addresses.NETWORK}-*"):
         result.unlink()
     tasks = folder / "containerd" / "state" / "io.containerd.runtime.v2.task" / "k8s.io"
-    for file in tasks.glob("*/address"):
-        Path(file.read_text().removeprefix("unix://")).unlink(missing_ok=True)
+    for file in tasks.glob("*/bootstrap.json"):
+        Path(json.loads(file.read_text())["address"].removeprefix("unix://")).unlink(missing_ok=True)
     existed = note.get("existed", "").split(":")
     if str(DEVICE_SOCKET.parent) not in existed:
         DEVICE_SOCKET.unlink(missing_ok=True)

@@ -139,7 +139,7 @@ def containerd(folder: Path, pause_image: str, snapshotter: str, plugins: list[s
 version = 3
 root = "{folder}/containerd/root"
 state = "{folder}/containerd/state"
-disabled_plugins = ["io.containerd.nri.v1.nri"]
+disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt"]
 [grpc]
   address = "{folder}/containerd.sock"
 [plugins.'io.containerd.cri.v1.images']
