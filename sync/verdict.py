@@ -76,10 +76,11 @@ def of_outcomes(
     if postponed and not _all_else_failed(outcomes):
         return _snooze(postponed, now)
     succeeded, total = endings.count(Ending.SYNCED), len(endings)
-    failed = [outcome for outcome in outcomes if outcome.ending is not Ending.SYNCED]
+    failed = [outcome for outcome in outcomes if outcome.ending is Ending.FAILED]
     if not failed:
         return Verdict(State.SUCCEEDED, ExitCode.SUCCESS)
-    text = f"{len(failed)} of {total} workspaces failed: {_first_reason(failed)}"
+    resting = f", {total - len(failed) - succeeded} rest" if total > len(failed) + succeeded else ""
+    text = f"{len(failed)} of {total} workspaces failed{resting}: {_first_reason(failed)}"
     error_class = (_first_error(failed[0]) or SyncError("")).failure_class
     if succeeded == 0:
         return Verdict(State.FAILED, ExitCode.FAILURE, text, error_class)
