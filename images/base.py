@@ -7,6 +7,7 @@ a minute) and shared by all checkouts.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -64,11 +65,19 @@ def find(buildah: Buildah, asked: str | None) -> str:
 
 
 def make(buildah: Buildah) -> None:
-    """Debian's smallest system with python3, as an image."""
+    """Debian's smallest system with python3, as an image. Raises BuildError."""
+    if os.geteuid() != 0:
+        raise BuildError(
+            "no tool to build images: without a base image only root can make one. "
+            f"Name one that you can pull by --base-image (such as '{PUBLIC}' of a mirror), or run as root"
+        )
+    debootstrap = (
+        shutil.which("debootstrap") or shutil.which("debootstrap", path="/usr/sbin") or "debootstrap"
+    )
     with tempfile.TemporaryDirectory(prefix="gsc-sync-base-") as folder:
         rootfs = Path(folder) / "rootfs"
         buildah.shell.run(
-            "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(rootfs)
+            debootstrap, "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(rootfs)
         )
         for place in UNUSED:
             shutil.rmtree(rootfs / place, ignore_errors=True)
