@@ -12,6 +12,7 @@ from datetime import timedelta
 from controller.decide import manual
 from controller.decide.cron import Cron
 from controller.decide.draft import Draft
+from controller.decide.epoch import coalesce, decided_until
 from controller.decide.slots import Due, due
 from controller.model.decision import EventReason, Launch
 from controller.model.names import job_name, run_id_of_slot, run_id_of_token
@@ -59,12 +60,7 @@ def admit(draft: Draft, cron: Cron | None, *, held: str, fresh: bool) -> bool:
 
 def _due(draft: Draft, cron: Cron, max_age_seconds: int) -> Due:
     """The due slots; when all are too old they are recorded as missed, once for the whole gap."""
-    known = [
-        moment for moment in (draft.status.effective_since, draft.status.watermark) if moment is not None
-    ]
-    found = due(
-        cron, max(known, default=draft.schedule.created_at), draft.now, timedelta(seconds=max_age_seconds)
-    )
+    found = due(cron, decided_until(draft), draft.now, timedelta(seconds=max_age_seconds))
     if found.missed_until is not None:
         why = f"{found.counted(found.missed)} slots up to {found.missed_until:%Y-%m-%dT%H:%MZ} are older than maxAgeSeconds"
         draft.change(watermark=found.missed_until)
@@ -97,11 +93,7 @@ def _begin_slot(draft: Draft, slots: Due) -> None:
     """The newest due slot becomes the current run and stands for the older ones."""
     if slots.newest is None:
         return
-    if slots.coalesced:
-        why = f"{slots.counted(slots.coalesced)} older slots go with {slots.newest:%Y-%m-%dT%H:%MZ}"
-        draft.count(slots_coalesced=slots.coalesced)
-        draft.note("Coalesced", why, slots.newest)
-        draft.notice(EventReason.SLOTS_COALESCED, why)
+    coalesce(draft, slots)
     draft.begin(
         CurrentRun(
             run_id=run_id_of_slot(slots.newest),

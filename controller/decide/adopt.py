@@ -12,7 +12,10 @@ from datetime import timedelta
 
 from contract import Trigger
 from controller.decide import manual
+from controller.decide.cron import Cron
 from controller.decide.draft import Draft
+from controller.decide.epoch import coalesce, decided_until, schedule_hash
+from controller.decide.slots import Due, due
 from controller.model.job import JobRecord, JobState
 from controller.model.names import job_name, run_id_of_creation, slot_of_minutes
 from controller.model.status import CurrentRun, RunState
@@ -46,14 +49,22 @@ def next_unknown(draft: Draft, mine: list[JobRecord]) -> JobRecord | None:
     return next((job for job in mine if _unknown(draft, job)), None)
 
 
-def take(draft: Draft, job: JobRecord) -> None:
+def take(draft: Draft, job: JobRecord, cron: Cron | None) -> None:
     """Make the Job's run the current one and the Job an active launch of it."""
     slot = slot_of_minutes(job.slot_minutes)
     run = draft.status.current
     if run is None or run.run_id != job.run_id:
+        older = _older(draft, job, cron)
+        coalesce(draft, older)
         draft.begin(
             CurrentRun(
-                job.run_id, slot, job.trigger, RunState.WAITING, attempt=job.attempt, launch=job.launch - 1
+                job.run_id,
+                slot,
+                job.trigger,
+                RunState.WAITING,
+                attempt=job.attempt,
+                launch=job.launch - 1,
+                coalesced=older.coalesced,
             )
         )
     if job.trigger == Trigger.CRON:
@@ -62,6 +73,19 @@ def take(draft: Draft, job: JobRecord) -> None:
     if job.trigger == Trigger.MANUAL:
         manual.handled(draft, job.run_id.removeprefix("m-"), slot)
     draft.enter(job, adopted=True)
+
+
+def _older(draft: Draft, job: JobRecord, cron: Cron | None) -> Due:
+    """The slots that went with the Job's when it was launched by an operator that died before it could say so."""
+    if (
+        cron is None
+        or job.trigger != Trigger.CRON
+        or draft.status.schedule_hash != schedule_hash(draft.schedule)
+    ):
+        return Due()
+    slot = slot_of_minutes(job.slot_minutes)
+    found = due(cron, decided_until(draft), slot, timedelta.max)
+    return found if found.newest == slot else Due()
 
 
 def rebuild(draft: Draft, mine: list[JobRecord]) -> None:
@@ -75,7 +99,7 @@ def rebuild(draft: Draft, mine: list[JobRecord]) -> None:
     by_hand = [slot_of_minutes(job.slot_minutes) for job in mine if job.trigger == Trigger.MANUAL]
     for job in mine:
         if job.state is JobState.ACTIVE or job is mine[-1]:
-            take(draft, job)
+            take(draft, job, None)
     draft.change(
         watermark=max(slots, default=draft.status.watermark),
         manual_watermark=max(by_hand, default=draft.status.manual_watermark),

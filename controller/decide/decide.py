@@ -14,17 +14,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from controller.decide import adopt, manual
+from controller.decide import adopt, epoch, manual
 from controller.decide.admit import admit
 from controller.decide.conditions import settle
-from controller.decide.cron import Cron, CronError
 from controller.decide.draft import Draft
 from controller.decide.verdict import lacks_facts, overdue, vanished, verdict
 from controller.decide.wake import wake_at
 from controller.model import bounds
 from controller.model.decision import CreateResult, Decision, EventReason, JobDeletion
 from controller.model.job import JobRecord, JobState
-from controller.model.names import digest
 from controller.model.schedule import Schedule
 from controller.model.status import ActiveLaunch, Outcome, RunState, Status
 from controller.model.text import cut
@@ -49,6 +47,7 @@ def decide(
     ask_again = Decision(status=status, needs_fresh_jobs=True)
     draft = Draft(schedule, status, now)
     mine = adopt.ours(draft, jobs)
+    cron, problem = epoch.cron_of(schedule)
     first_visit = not status.schedule_hash
     if first_visit:
         if not jobs_fresh and now - schedule.created_at > YOUNG:
@@ -57,11 +56,10 @@ def decide(
     if not _settle(draft, mine, fresh=jobs_fresh):
         return ask_again
     while (job := adopt.next_unknown(draft, mine)) is not None:
-        adopt.take(draft, job)
+        adopt.take(draft, job, cron)
         if not _settle(draft, mine, fresh=jobs_fresh):
             return ask_again
-    cron, problem = _cron(schedule)
-    _epoch(draft, lost=first_visit and bool(mine))
+    epoch.turn(draft, lost=first_visit and bool(mine))
     if not draft.status.tokens_seen:
         manual.record_first_visit(draft)
         if schedule.spec is not None and schedule.spec.run_on_create and not mine:
@@ -94,7 +92,7 @@ def after_create(
     if launch is None or run is None:
         return decision
     draft = Draft(schedule, decision.status, now)
-    _, problem = _cron(schedule)
+    _, problem = epoch.cron_of(schedule)
     if result in (CreateResult.CREATED, CreateResult.ADOPTED) and job is not None:
         draft.enter(job, adopted=result is CreateResult.ADOPTED)
     elif result is CreateResult.NAME_CONFLICT:
@@ -170,37 +168,6 @@ def _go_on(draft: Draft, active: ActiveLaunch, job: JobRecord, *, fresh: bool) -
     if seen != active:
         draft.change(active=tuple(seen if item == active else item for item in draft.status.active))
     return True
-
-
-def _cron(schedule: Schedule) -> tuple[Cron | None, str]:
-    if schedule.spec is None:
-        return None, schedule.problem or "the spec cannot be read"
-    try:
-        return Cron.parse(schedule.spec.schedule, schedule.spec.time_zone), ""
-    except CronError as error:
-        return None, str(error)
-
-
-def _epoch(draft: Draft, *, lost: bool) -> None:
-    """Slots count since the object was made, or since its schedule, zone or suspension last changed."""
-    spec, status = draft.schedule.spec, draft.status
-    parts = ("invalid",) if spec is None else (spec.schedule, spec.time_zone, str(spec.suspend))
-    fresh_hash = digest("schedule", *parts)
-    if fresh_hash == status.schedule_hash:
-        return
-    if status.schedule_hash:
-        waited = [run_id for run_id in status.waiting if run_id.isdigit()]
-        for run_id in waited:
-            draft.note("Skipped", f"slot {run_id} waited when the schedule was edited or suspended")
-        draft.count(slots_skipped=len(waited))
-        draft.change(effective_since=draft.at, waiting=())
-    elif spec is None:
-        draft.change(effective_since=draft.at)
-    else:
-        # After a loss nothing up to the newest slot that has a Job fires again; what came due since then does.
-        known = draft.status.watermark if lost else None
-        draft.change(effective_since=known or draft.schedule.created_at)
-    draft.change(schedule_hash=fresh_hash)
 
 
 def _say_invalid(draft: Draft, problem: str) -> None:

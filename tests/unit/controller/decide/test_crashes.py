@@ -264,3 +264,13 @@ def test_a_missing_launch_is_not_judged_from_the_watch_alone() -> None:
     world = before_slot()
     world.rest()
     assert decide(world.schedule(), world.status, (), world.now, jobs_fresh=False).needs_fresh_jobs
+
+
+def test_slots_that_went_with_a_launch_nobody_recorded_are_counted_when_it_is_adopted() -> None:
+    world = World(spec={"schedule": "*/10 * * * *"})
+    world.rest()
+    world.now = at("05:05")
+    dying(world, "created")
+    world.go("05:06")
+    assert [launch.slot for launch in world.made] == [at("05:00")]
+    assert world.status.counters.slots_coalesced == 8

@@ -145,55 +145,54 @@ class Operator(RuleBasedStateMachine):
         [name] = [name for name, job in self.world.jobs.items() if job.state is JobState.ACTIVE][:1]
         self.world.jobs[name] = self.world.jobs.pop(name)
 
-    # -- what must hold -------------------------------------------------------------------------------------------------
+    # -- what must hold -----------------------------------------------------------------------------------------------
 
     @invariant()
+    def promises_hold(self) -> None:
+        if hasattr(self, "world"):
+            self.at_most_one_launch_is_active()
+            self.attempts_stay_within_their_limit_and_launches_grow()
+            self.counters_never_fall()
+            self.the_watermark_never_goes_back()
+            self.books_balance()
+
     def at_most_one_launch_is_active(self) -> None:
-        if hasattr(self, "world"):
-            running = [job for job in self.world.jobs.values() if job.state is JobState.ACTIVE]
-            assert len(running) <= 1
-            assert len(self.world.status.active) <= 1
+        running = [job for job in self.world.jobs.values() if job.state is JobState.ACTIVE]
+        assert len(running) <= 1
+        assert len(self.world.status.active) <= 1
 
-    @invariant()
     def attempts_stay_within_their_limit_and_launches_grow(self) -> None:
-        if hasattr(self, "world"):
-            newest: dict[str, int] = {}
-            for launch in self.world.made:
-                assert 1 <= launch.attempt <= self.attempts
-                # A launch may only be made again when its Job vanished before any status told of it.
-                assert launch.launch in (newest.get(launch.run_id, 0) + 1, newest.get(launch.run_id, 0))
-                newest[launch.run_id] = launch.launch
+        newest: dict[str, int] = {}
+        for launch in self.world.made:
+            assert 1 <= launch.attempt <= self.attempts
+            # A launch may only be made again when its Job vanished before any status told of it.
+            assert launch.launch in (newest.get(launch.run_id, 0) + 1, newest.get(launch.run_id, 0))
+            newest[launch.run_id] = launch.launch
 
-    @invariant()
     def counters_never_fall(self) -> None:
-        if hasattr(self, "world"):
-            counters = self.world.status.counters
-            for item in fields(Counters):
-                assert getattr(counters, item.name) >= getattr(self.before, item.name)
-            self.before = counters
+        counters = self.world.status.counters
+        for item in fields(Counters):
+            assert getattr(counters, item.name) >= getattr(self.before, item.name)
+        self.before = counters
 
-    @invariant()
     def the_watermark_never_goes_back(self) -> None:
-        if hasattr(self, "world"):
-            watermark = self.world.status.watermark
-            if self.watermark is not None:
-                assert watermark is not None
-                assert watermark >= self.watermark
-            self.watermark = watermark
+        watermark = self.world.status.watermark
+        if self.watermark is not None:
+            assert watermark is not None
+            assert watermark >= self.watermark
+        self.watermark = watermark
 
-    @invariant()
     def books_balance(self) -> None:
-        if hasattr(self, "world"):
-            counters = self.world.status.counters
-            closed = (
-                counters.succeeded
-                + counters.partially_succeeded
-                + counters.failed
-                + counters.cancelled
-                + counters.superseded
-            )
-            assert counters.runs == closed
-            assert counters.launches <= len(self.world.made)
+        counters = self.world.status.counters
+        closed = (
+            counters.succeeded
+            + counters.partially_succeeded
+            + counters.failed
+            + counters.cancelled
+            + counters.superseded
+        )
+        assert counters.runs == closed
+        assert counters.launches <= len(self.world.made)
 
     def teardown(self) -> None:
         """Let everything end well, then account for every slot since the beginning."""

@@ -1,0 +1,69 @@
+"""Epoch: since when slots count. An edit or a resume never fires an old slot.
+
+The status keeps a hash of (schedule, timeZone, suspend). While it holds, slots count since the object was made, or since
+the last change; a new hash moves `effective_since` to now. Slots known to have waited then are skipped, with a note.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from controller.decide.cron import Cron, CronError
+from controller.decide.draft import Draft
+from controller.decide.slots import Due
+from controller.model.decision import EventReason
+from controller.model.names import digest
+from controller.model.schedule import Schedule
+
+
+def cron_of(schedule: Schedule) -> tuple[Cron | None, str]:
+    """The schedule's Cron, or what is wrong with the spec."""
+    if schedule.spec is None:
+        return None, schedule.problem or "the spec cannot be read"
+    try:
+        return Cron.parse(schedule.spec.schedule, schedule.spec.time_zone), ""
+    except CronError as error:
+        return None, str(error)
+
+
+def schedule_hash(schedule: Schedule) -> str:
+    spec = schedule.spec
+    parts = ("invalid",) if spec is None else (spec.schedule, spec.time_zone, str(spec.suspend))
+    return digest("schedule", *parts)
+
+
+def decided_until(draft: Draft) -> datetime:
+    """Slots up to here are decided, or never counted."""
+    known = (draft.status.effective_since, draft.status.watermark)
+    return max((moment for moment in known if moment is not None), default=draft.schedule.created_at)
+
+
+def coalesce(draft: Draft, slots: Due) -> None:
+    """Record the older due slots that go with the newest."""
+    if slots.newest is None or not slots.coalesced:
+        return
+    why = f"{slots.counted(slots.coalesced)} older slots go with {slots.newest:%Y-%m-%dT%H:%MZ}"
+    draft.count(slots_coalesced=slots.coalesced)
+    draft.note("Coalesced", why, slots.newest)
+    draft.notice(EventReason.SLOTS_COALESCED, why)
+
+
+def turn(draft: Draft, *, lost: bool) -> None:
+    """Begin a new epoch when the hash is another; `lost` says that the status was rebuilt from Jobs."""
+    status, spec = draft.status, draft.schedule.spec
+    fresh = schedule_hash(draft.schedule)
+    if fresh == status.schedule_hash:
+        return
+    if status.schedule_hash:
+        waited = [run_id for run_id in status.waiting if run_id.isdigit()]
+        for run_id in waited:
+            draft.note("Skipped", f"slot {run_id} waited when the schedule was edited or suspended")
+        draft.count(slots_skipped=len(waited))
+        draft.change(effective_since=draft.at, waiting=())
+    elif spec is None:
+        draft.change(effective_since=draft.at)
+    else:
+        # After a loss nothing up to the newest slot that has a Job fires again; what came due since then does.
+        known = status.watermark if lost else None
+        draft.change(effective_since=known or draft.schedule.created_at)
+    draft.change(schedule_hash=fresh)
