@@ -1,4 +1,4 @@
-"""From the mounted Secret to connections: one a thread, made when needed, dropped when in doubt.
+"""From the mounted Secret to connections: one a transaction, made when needed, dropped when in doubt.
 
 The files are read for every new connection, so a rotated password is picked up. No session state is used outside a
 transaction and prepared statements are off, so a transaction-mode pooler may stand in between.
@@ -17,12 +17,24 @@ from psycopg.conninfo import make_conninfo
 
 from contract import Destination
 from sync.errors import DatabaseRefused
-from sync.store.errors import translate
+from sync.store.errors import TooManyConnections, translate
 
 PARTS = ("host", "port", "dbname", "user", "password", "sslmode")
 CONNECT_SECONDS = 10
+WAIT_SECONDS = 60
 LOCK_MILLISECONDS = 30_000
 STATEMENT_MILLISECONDS = 300_000
+
+DEFAULTS = {
+    "application_name": "gsc-sync",
+    "connect_timeout": CONNECT_SECONDS,
+    # A peer that vanished without a word is noticed in a minute, not in the two hours of the kernel.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""Settings that the Secret's `uri` may override."""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -50,10 +62,12 @@ def conninfo(destination: Destination) -> str:
             parameters["sslmode"] = "verify-full" if ca.exists() else "require"
         if ca.exists() and "sslrootcert" not in given:
             parameters["sslrootcert"] = str(ca)
-        parameters = {name: value for name, value in parameters.items() if name not in given}
+        if "," in str(given.get("host") or parameters.get("host", "")):
+            # Several hosts are a cluster: only its primary takes writes.
+            parameters["target_session_attrs"] = "read-write"
+        parameters = {**DEFAULTS, **parameters}
         return make_conninfo(
-            values["uri"] or "",
-            **{"application_name": "gsc-sync", "connect_timeout": CONNECT_SECONDS, **parameters},
+            values["uri"] or "", **{name: value for name, value in parameters.items() if name not in given}
         )
     except psycopg.ProgrammingError:
         # Its text may quote the password, so it is not repeated.
@@ -74,14 +88,15 @@ def _read(file: Path) -> str:
 
 
 class Connections:
-    """Hands out transactions. A connection that saw an error of its own is closed, never given out again."""
+    """Hands out transactions, never more at once than allowed. A connection that saw an error is never given out again."""
 
-    def __init__(self, destination: Destination, *, keep: int) -> None:
-        """`keep` is how many idle connections are kept for the next transaction."""
+    def __init__(self, destination: Destination, *, limit: int) -> None:
+        """`limit` is how many connections there are at most; it shrinks when the server has fewer for us."""
         self._destination = destination
-        self._keep = keep
-        self._lock = threading.Lock()
+        self._limit = limit
+        self._changed = threading.Condition()
         self._idle: list[Connection] = []
+        self._used = 0
         self._closed = False
 
     @contextmanager
@@ -101,10 +116,7 @@ class Connections:
         except psycopg.Error as error:
             connection.close()
             raise translate(error, self.hint) from error
-        except BaseException:
-            self._give_back(connection)
-            raise
-        else:
+        finally:
             self._give_back(connection)
 
     @property
@@ -119,24 +131,54 @@ class Connections:
             raise translate(error, self.hint) from error
 
     def close(self) -> None:
-        with self._lock:
+        with self._changed:
             self._closed = True
+        self.drop_idle()
+
+    def drop_idle(self) -> None:
+        """After a lost connection the others that wait here are likely dead, too, and each would cost a try."""
+        with self._changed:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
 
     def _take(self) -> Connection:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return self.connect()
+        while True:
+            with self._changed:
+                free = self._changed.wait_for(lambda: self._idle or self._used < self._limit, WAIT_SECONDS)
+                if not free:
+                    raise TooManyConnections(f"No connection to the database became free ({self.hint}).")
+                self._used += 1
+                if self._idle:
+                    return self._idle.pop()
+            try:
+                return self.connect()
+            except TooManyConnections:
+                if not self._settle_for_fewer():
+                    raise
+            except BaseException:
+                self._release()
+                raise
+
+    def _settle_for_fewer(self) -> bool:
+        """False when we have none at all."""
+        self._release()
+        with self._changed:
+            have = self._used + len(self._idle)
+            if have:
+                self._limit = min(self._limit, have)
+            return have > 0
 
     def _give_back(self, connection: Connection) -> None:
-        with self._lock:
-            keep = (
-                not (self._closed or connection.closed or connection.broken) and len(self._idle) < self._keep
-            )
+        with self._changed:
+            keep = not (self._closed or connection.closed or connection.broken)
             if keep:
                 self._idle.append(connection)
         if not keep:
             connection.close()
+        self._release()
+
+    def _release(self) -> None:
+        with self._changed:
+            self._used -= 1
+            self._changed.notify()

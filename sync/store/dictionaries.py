@@ -8,10 +8,11 @@ workers never wait crosswise. An id once given out stays; a text that ends up un
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from sync.store.digest import hash_of, storable
+from sync.store.digest import as_code, hash_of, storable
 
 if TYPE_CHECKING:
     from sync.store.connect import Connection
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 Texts = Literal["property", "page", "query"]
 Codes = Literal["country", "device", "search_type"]
 
-CACHE_LIMIT = 200_000
-"""Texts remembered per dictionary; a forgotten one is looked up again."""
+GENERATION = 50_000
+"""Texts remembered per dictionary and generation; there are two, so what was used lately stays, the rest is asked again."""
+CACHED_CHARACTERS = 512
+"""Longer texts are looked up each time, so that what is remembered stays within some 20 MiB."""
+BATCH = 10_000
+BATCH_CHARACTERS = 8_000_000
 
 InTransaction = Callable[[Callable[["Connection"], Any]], Any]
 
@@ -32,38 +37,46 @@ class Dictionaries:
         self._schema = schema
         self._in_transaction = in_transaction
         self._lock = threading.Lock()
-        self._known: dict[str, dict[str, int]] = {}
+        self._young: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self._old: dict[str, dict[str, int]] = {}
 
-    def texts(self, kind: Texts, wanted: Iterable[str]) -> dict[str, int]:
+    def forget(self) -> None:
+        """After a failover: the ids of the last moments may belong to other texts now."""
+        with self._lock:
+            self._young.clear()
+            self._old.clear()
+
+    def texts(self, kind: Texts, wanted: Collection[str]) -> dict[str, int]:
         """Ids for all of them, made where missing."""
         return self._resolve(kind, wanted, self._text_ids)
 
-    def codes(self, kind: Codes, wanted: Iterable[str]) -> dict[str, int]:
+    def codes(self, kind: Codes, wanted: Collection[str]) -> dict[str, int]:
         return self._resolve(kind, wanted, self._code_ids)
 
-    def find_text(self, kind: Texts, text: str) -> int | None:
-        """The id if there is one; nothing is made."""
-        statement = f'SELECT id FROM "{self._schema}".{kind} WHERE hash = %s'
-        row = self._in_transaction(
-            lambda connection: connection.execute(statement, [hash_of(text)]).fetchone()
-        )
-        return cast("int", row[0]) if row else None
-
     def _resolve(
-        self, kind: str, wanted: Iterable[str], ask: Callable[[str, list[str]], dict[str, int]]
+        self, kind: str, wanted: Collection[str], ask: Callable[[str, list[str]], dict[str, int]]
     ) -> dict[str, int]:
+        found: dict[str, int] = {}
+        missing = []
         with self._lock:
-            known = self._known.get(kind, {})
-            found = {text: known[text] for text in wanted if text in known}
-        missing = list(dict.fromkeys(text for text in wanted if text not in found))
-        if missing:
-            asked = ask(kind, missing)
+            young, old = self._young[kind], self._old.get(kind, {})
+            for text in wanted:
+                id_ = young.get(text)
+                if id_ is None:
+                    id_ = old.get(text)
+                    if id_ is None:
+                        missing.append(text)
+                        continue
+                    young[text] = id_
+                found[text] = id_
+        for batch in batches(missing):
+            asked = ask(kind, batch)
             found.update(asked)
             with self._lock:
-                known = self._known.setdefault(kind, {})
-                if len(known) + len(asked) > CACHE_LIMIT:
-                    known.clear()
-                known.update(asked)
+                young = self._young[kind]
+                young.update((text, id_) for text, id_ in asked.items() if len(text) <= CACHED_CHARACTERS)
+                if len(young) > GENERATION:
+                    self._old[kind], self._young[kind] = young, {}
         return found
 
     def _text_ids(self, kind: str, texts: list[str]) -> dict[str, int]:
@@ -93,7 +106,7 @@ class Dictionaries:
     def _code_ids(self, kind: str, codes: list[str]) -> dict[str, int]:
         select = f'SELECT code, id FROM "{self._schema}".{kind} WHERE code = ANY(%s)'
         insert = f'INSERT INTO "{self._schema}".{kind} (code) SELECT unnest(%s::text[]) ON CONFLICT (code) DO NOTHING'
-        shown = {code: storable(code) for code in codes}
+        shown = {code: as_code(code) for code in codes}
 
         def work(connection: Connection) -> dict[str, int]:
             wanted = sorted(set(shown.values()))
@@ -106,3 +119,17 @@ class Dictionaries:
 
         ids = self._in_transaction(work)
         return {code: ids[text] for code, text in shown.items()}
+
+
+def batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Few enough at a time for one statement."""
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        batch.append(text)
+        characters += len(text)
+        if len(batch) >= BATCH or characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch

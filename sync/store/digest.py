@@ -14,6 +14,9 @@ import msgspec
 from sync.plan.cells import Row
 
 DIGEST_BYTES = 16
+TEXT_LIMIT = 65_536
+"""Characters of a page or query that are kept; a hash over all of them still tells texts apart."""
+CODE_CHARACTERS = 32
 NUL_SHOWN_AS = "\u2400"
 SURROGATE_SHOWN_AS = "\ufffd"
 
@@ -39,7 +42,9 @@ def hash_of(text: str) -> bytes:
 
 
 def storable(text: str) -> str:
-    """The text as Postgres can hold it: NUL and lone surrogates are replaced by visible signs."""
+    """The text as Postgres can hold it: NUL and lone surrogates are replaced by visible signs, the endless is cut."""
+    if len(text) > TEXT_LIMIT:
+        text = text[:TEXT_LIMIT]
     if "\0" in text:
         text = text.replace("\0", NUL_SHOWN_AS)
     try:
@@ -47,6 +52,13 @@ def storable(text: str) -> str:
     except UnicodeEncodeError:
         text = "".join(SURROGATE_SHOWN_AS if "\ud800" <= char <= "\udfff" else char for char in text)
     return text
+
+
+def as_code(code: str) -> str:
+    """The code itself; what is no code at all is cut and told apart by its hash."""
+    if len(code) <= CODE_CHARACTERS and storable(code) == code:
+        return code
+    return f"{storable(code)[:CODE_CHARACTERS]}~{hash_of(code).hex()[:16]}"
 
 
 def _key(row: Row) -> tuple[str, str, str, str]:

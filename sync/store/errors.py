@@ -7,35 +7,70 @@ as it cannot hold a secret: connection errors may quote the whole connection str
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 import psycopg
 
 from sync.errors import DatabaseError, DatabaseIncompatible, DatabaseRefused, DatabaseUnavailable
 
-LOST = {"", "08000", "08003", "08006", "57P01", "57P02", "57P03", "25006", "25P03"}
+LOST = {"57P01", "57P02", "57P03", "25006", "25P03", "25P04"}
+"""With class 08: the connection is gone, or leads to a server that is not the primary any more."""
 REPEAT = {"40001", "40P01", "55P03", "57014"}
 """serialization failure, deadlock, lock timeout, statement timeout."""
+NO_PARTITION = "23514"
+"""No month for a row: somebody dropped it after this program had seen it. The tables have no other such check."""
+TOO_MANY = "53300"
 
 WORDS = {
     "53100": "The database's disk is full: make room, the retry picks it up",
-    "53300": "The database has no connection left: raise max_connections or lower the concurrency",
+    "53300": "The database has no connection left: raise max_connections or the role's limit, or lower the concurrency",
     "28P01": "The password was refused: check 'user' and 'password'",
     "28000": "The login was refused: check 'user', pg_hba.conf and 'sslmode'",
     "3D000": "The database does not exist: check 'dbname' or create it",
     "3F000": "The schema does not exist and could not be made",
     "42501": "A privilege is missing: run `python -m sync check` for the GRANTs",
+    "42P01": "A table is missing: let the program migrate the schema",
+    "42P07": "A table of that name is in the way (a detached month?): attach, rename or drop it",
     "25006": "The database is read-only (a standby?): point 'host' at the primary",
     "57P03": "The database is starting up or shutting down",
 }
+
+SIGNS = (
+    ("password authentication failed", "28P01"),
+    ("no pg_hba.conf entry", "28000"),
+    ("too many", TOO_MANY),
+    ("remaining connection slots", TOO_MANY),
+    ('role "', "28000"),
+    ("does not exist", "3D000"),
+    ("starting up", "57P03"),
+    ("shutting down", "57P03"),
+    ("session is read-only", "25006"),
+    ("not accepting connections", "57P03"),
+)
+"""While connecting there is no SQLSTATE, only words (of a server that speaks English)."""
+
+TLS_LOST = ("ssl syscall", "unexpected eof", "eof detected", "closed unexpectedly")
+TLS_WRONG = ("ssl error", "support ssl", "ssl negotiation", "certificate")
 
 
 class Transient(DatabaseUnavailable):
     """Worth repeating at once: the same transaction may well succeed."""
 
+    def __init__(self, message: str, *, stale: bool = False) -> None:
+        """`stale`: what this process remembers (idle connections, ids, months) may not be true any more."""
+        super().__init__(message)
+        self.stale = stale
+
+
+class TooManyConnections(Transient):
+    """Wait until one of ours is free, or the server has room again."""
+
 
 class Kind(Enum):
-    TRANSIENT = "transient"
+    REPEAT = "repeat"
+    STALE = "stale"
+    TOO_MANY = "too many"
     UNAVAILABLE = "unavailable"
     REFUSED = "refused"
     INCOMPATIBLE = "incompatible"
@@ -43,11 +78,15 @@ class Kind(Enum):
 
 def kind_of(sqlstate: str) -> Kind:
     """The table of this module; an unknown state is for a person, since repeating it would hide a bug."""
-    if sqlstate in LOST or sqlstate in REPEAT:
-        return Kind.TRANSIENT
+    if sqlstate in REPEAT:
+        return Kind.REPEAT
+    if sqlstate in LOST or sqlstate == NO_PARTITION or sqlstate[:2] == "08":
+        return Kind.STALE
+    if sqlstate == TOO_MANY:
+        return Kind.TOO_MANY
     if sqlstate in {"22P05", "22021"}:
         return Kind.INCOMPATIBLE
-    if sqlstate[:2] in {"53", "58", "57", "08"}:
+    if sqlstate[:2] in {"53", "58", "57"}:
         return Kind.UNAVAILABLE
     return Kind.REFUSED
 
@@ -55,30 +94,45 @@ def kind_of(sqlstate: str) -> Kind:
 def translate(error: psycopg.Error, hint: str) -> DatabaseError:
     """The error of this program for one of psycopg, with what to do next and without secrets."""
     state = error.sqlstate or ""
-    if not state and isinstance(error, psycopg.OperationalError):
-        # Refused, no route, bad name, wrong TLS, or a login refused before a SQLSTATE reached us.
+    if state:
+        detail = (error.diag.message_primary or type(error).__name__)[:160]
+        words = WORDS.get(state, "The database refused")
+        return _of_kind(kind_of(state), f"{words} (SQLSTATE {state}: {detail}; {hint}).")
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return _without_state(error, hint)
-    words = WORDS.get(state, "")
-    detail = (error.diag.message_primary or type(error).__name__)[:160]
-    text = f"{words or 'The database refused'} (SQLSTATE {state or 'none'}: {detail}; {hint})."
-    classes = {
-        Kind.TRANSIENT: Transient,
-        Kind.UNAVAILABLE: DatabaseUnavailable,
-        Kind.REFUSED: DatabaseRefused,
-        Kind.INCOMPATIBLE: DatabaseIncompatible,
-    }
-    return classes[kind_of(state)](text)
+    # Not from the server: a value that no column takes. Repeating it would fail for ever.
+    return DatabaseRefused(f"The database driver refused a value ({type(error).__name__}; {hint}).")
 
 
-def _without_state(error: psycopg.OperationalError, hint: str) -> DatabaseError:
-    said = str(error).lower()
-    for sign, state in (("password authentication failed", "28P01"), ("no pg_hba.conf entry", "28000"), ("does not exist", "3D000"),
-                        ("too many", "53300"), ("starting up", "57P03"), ("shutting down", "57P03")):  # fmt: skip
-        if sign in said:
-            text = f"{WORDS[state]} ({hint})."
-            return {"53300": DatabaseUnavailable, "57P03": Transient}.get(state, DatabaseRefused)(text)
-    if "ssl" in said or "certificate" in said:
+def _of_kind(kind: Kind, text: str) -> DatabaseError:
+    match kind:
+        case Kind.REPEAT:
+            return Transient(text)
+        case Kind.STALE:
+            return Transient(text, stale=True)
+        case Kind.TOO_MANY:
+            return TooManyConnections(text)
+        case Kind.UNAVAILABLE:
+            return DatabaseUnavailable(text)
+        case Kind.REFUSED:
+            return DatabaseRefused(text)
+        case Kind.INCOMPATIBLE:
+            return DatabaseIncompatible(text)
+
+
+def _without_state(error: psycopg.Error, hint: str) -> DatabaseError:
+    """Refused, no route, bad name, wrong TLS, a login refused before a SQLSTATE reached us, or a lost connection."""
+    said = str(error)
+    # Only what the server itself said is repeated: libpq's own words may quote what it was given.
+    server = re.search(r"(?:FATAL|FEHLER|ERROR)\s*:\s*([^\n]{1,160})", said)
+    detail = f": {server[1]}" if server else ""
+    for sign, state in SIGNS:
+        if sign in said.lower():
+            return _of_kind(kind_of(state), f"{WORDS[state]} ({hint}{detail}).")
+    lost = any(sign in said.lower() for sign in TLS_LOST)
+    if not lost and any(sign in said.lower() for sign in TLS_WRONG):
         return DatabaseRefused(f"TLS with the database failed: check 'sslmode' and 'ca.crt' ({hint}).")
     return Transient(
-        f"The database cannot be reached or dropped the connection: check that it runs and that 'host' and 'port' are right ({hint})."
+        f"The database cannot be reached or dropped the connection: check that it runs and that 'host' and 'port' are right ({hint}{detail}).",
+        stale=True,
     )

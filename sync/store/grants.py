@@ -53,6 +53,16 @@ def _privileges(connection: Connection, schema: str) -> list[str]:
     ]
     if found or not _one(connection, "SELECT to_regclass(%s) IS NOT NULL", f'"{schema}".schema_version'):
         return found
+    if not _one(connection, "SELECT has_database_privilege(current_database(), 'TEMPORARY')"):
+        found.append(f'GRANT TEMPORARY ON DATABASE "{database}" TO "{user}"; is needed.')
+    owner, owns = connection.execute(
+        "SELECT relowner::regrole::text, pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass(%s)",
+        [f'"{schema}".page_query'],
+    ).fetchone() or ("", True)
+    if not owns:
+        found.append(
+            f'Months are added to page_query by its owner only: GRANT {owner} TO "{user}"; or write as {owner}.'
+        )
     for table in TABLES:
         name = f'"{schema}".{table}'
         missing = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sync.plan.cells import Cell, FetchedCell
 from sync.store.cell_writer import CellKey
-from sync.store.digest import storable
+from sync.store.digest import hash_of, storable
 from sync.store.port import LedgerEntry, RunKey
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ class Stored:
     digest: bytes
     empty_answers: int
     empty_run_id: str
+    by: tuple[str, str]
+    """Schedule UID and run id of who wrote it last."""
 
 
 class Ledger:
@@ -32,11 +34,11 @@ class Ledger:
     def read(self, connection: Connection, key: CellKey) -> Stored | None:
         row = self._execute(
             connection,
-            "SELECT rows, digest, empty_answers, empty_run_id FROM {}.ledger"
+            "SELECT rows, digest, empty_answers, empty_run_id, schedule_uid, run_id FROM {}.ledger"
             " WHERE property_id = %s AND search_type_id = %s AND day = %s AND dimension_set = %s",
             [*key.place, key.dimension_set],
         ).fetchone()
-        return Stored(row[0], bytes(row[1]), row[2], row[3]) if row else None
+        return Stored(row[0], bytes(row[1]), row[2], row[3], (row[4], row[5])) if row else None
 
     def write(
         self,
@@ -67,6 +69,27 @@ class Ledger:
                 fetched.pages, fetched.duplicates, len(fetched.quarantined), run.schedule_uid, run.run_id, now, now,
             ],
         )  # fmt: skip
+        self._quarantine(connection, key, fetched, run, now)
+
+    def note_empty(
+        self, connection: Connection, key: CellKey, fetched: FetchedCell, run: RunKey, now: datetime
+    ) -> None:
+        """An empty answer that is not believed yet, or one of which nothing could be stored."""
+        empty = not fetched.quarantined
+        self._execute(
+            connection,
+            "UPDATE {}.ledger SET empty_answers = %s, empty_run_id = %s, quarantined = %s, schedule_uid = %s, run_id = %s,"
+            " fetched_at = %s WHERE property_id = %s AND search_type_id = %s AND day = %s AND dimension_set = %s",
+            [
+                int(empty), run.run_id if empty else "", len(fetched.quarantined), run.schedule_uid, run.run_id,
+                now, *key.place, key.dimension_set,
+            ],
+        )  # fmt: skip
+        self._quarantine(connection, key, fetched, run, now)
+
+    def _quarantine(
+        self, connection: Connection, key: CellKey, fetched: FetchedCell, run: RunKey, now: datetime
+    ) -> None:
         self._execute(
             connection,
             "DELETE FROM {}.quarantine WHERE property_id = %s AND search_type_id = %s AND day = %s AND dimension_set = %s",
@@ -86,24 +109,13 @@ class Ledger:
                 ],
             )
 
-    def note_empty(self, connection: Connection, key: CellKey, run: RunKey, now: datetime) -> None:
-        """An empty answer that is not believed yet."""
-        self._execute(
-            connection,
-            "UPDATE {}.ledger SET empty_answers = 1, empty_run_id = %s, schedule_uid = %s, run_id = %s, fetched_at = %s"
-            " WHERE property_id = %s AND search_type_id = %s AND day = %s AND dimension_set = %s",
-            [run.run_id, run.schedule_uid, run.run_id, now, *key.place, key.dimension_set],
-        )
-
-    def entries(
-        self, connection: Connection, property_: str, property_id: int, first: date, last: date
-    ) -> list[LedgerEntry]:
+    def entries(self, connection: Connection, property_: str, first: date, last: date) -> list[LedgerEntry]:
         found = self._execute(
             connection,
             "SELECT day, code, dimension_set, rows, digest, final, saturated, run_id, empty_answers FROM {}.ledger"
             " JOIN {}.search_type ON search_type.id = search_type_id"
-            " WHERE property_id = %s AND day BETWEEN %s AND %s ORDER BY day, code, dimension_set",
-            [property_id, first, last],
+            " WHERE property_id = (SELECT id FROM {}.property WHERE hash = %s) AND day BETWEEN %s AND %s ORDER BY day, code, dimension_set",
+            [hash_of(property_), first, last],
         )
         return [
             LedgerEntry(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from types import TracebackType
 from typing import Self
@@ -15,7 +15,7 @@ from typing import Self
 from contract import RunSummary
 from sync.errors import Superseded
 from sync.plan.cells import Cell, CellResult, FetchedCell, Row
-from sync.store.digest import digest_of, in_key_order
+from sync.store.digest import as_code, digest_of, in_key_order, storable
 from sync.store.emptiness import keep_rows
 from sync.store.port import AlreadyComplete, Claimed, LedgerEntry, RunKey
 
@@ -25,7 +25,6 @@ class _Run:
     launch: int
     summary: RunSummary | None = None
     complete: bool = False
-    cells: set[Cell] = field(default_factory=set)
 
 
 class MemoryStore:
@@ -37,6 +36,7 @@ class MemoryStore:
         self._rows: dict[Cell, dict[tuple[str, str, str, str], Row]] = {}
         self._ledger: dict[Cell, LedgerEntry] = {}
         self._empty_run: dict[Cell, str] = {}
+        self._written_by: dict[Cell, tuple[str, str]] = {}
         self.quarantine: list[tuple[Cell, str]] = []
 
     def __enter__(self) -> Self:
@@ -70,26 +70,27 @@ class MemoryStore:
         rows = in_key_order(fetched.rows)
         digest = digest_of(rows)
         with self._lock:
-            held = self._fence(run, launch)
+            self._fence(run, launch)
             cell = fetched.cell
             old = self._ledger.get(cell)
             stored = self._rows.get(cell, {})
             entry = LedgerEntry(cell, len(rows), digest, fetched.final, fetched.saturated, run.run_id, 0)
             if not rows and keep_rows(
                 stored=len(stored),
+                quarantined=len(fetched.quarantined),
                 empty_answers=old.empty_answers if old else 0,
                 empty_run_id=self._empty_run.get(cell, ""),
                 run_id=run.run_id,
             ):
                 assert old is not None
-                self._ledger[cell] = replace(old, empty_answers=1, run_id=run.run_id)
-                self._empty_run[cell] = run.run_id
-                held.cells.add(cell)
+                heard_empty = not fetched.quarantined
+                self._ledger[cell] = replace(old, empty_answers=int(heard_empty), run_id=run.run_id)
+                self._empty_run[cell] = run.run_id if heard_empty else ""
+                self._note(fetched, run)
                 return CellResult(unchanged=len(stored), kept_because_empty=True)
             self._ledger[cell] = entry
             self._empty_run.pop(cell, None)
-            self.quarantine.extend((cell, text) for text in fetched.quarantined)
-            held.cells.add(cell)
+            self._note(fetched, run)
             if old is not None and old.digest == digest:
                 return CellResult(unchanged=len(rows), skipped=True)
             fresh = {row[:4]: row for row in rows}
@@ -102,8 +103,11 @@ class MemoryStore:
 
     def finish_run(self, run: RunKey, launch: int, summary: RunSummary, *, complete: bool) -> None:
         with self._lock:
-            held = self._fence(run, launch)
-            held.summary, held.complete = summary, complete
+            held = self._runs.get(run)
+            if held is None or held.launch != launch:
+                raise superseded(run, launch, held.launch if held else 0)
+            if not held.complete:
+                held.summary, held.complete = summary, complete
 
     def ledger(self, property_: str, first: date, last: date) -> Sequence[LedgerEntry]:
         with self._lock:
@@ -115,18 +119,32 @@ class MemoryStore:
 
     def done_by_run(self, run: RunKey) -> frozenset[Cell]:
         with self._lock:
-            held = self._runs.get(run)
-            return frozenset(held.cells) if held else frozenset()
+            name = (run.schedule_uid, run.run_id)
+            return frozenset(cell for cell, by in self._written_by.items() if by == name)
 
     def rows(self, cell: Cell) -> Sequence[Row]:
         with self._lock:
-            return in_key_order(self._rows.get(cell, {}).values())
+            rows = self._rows.get(cell, {}).values()
+        return in_key_order(
+            row._replace(
+                page=storable(row.page),
+                query=storable(row.query),
+                country=as_code(row.country),
+                device=as_code(row.device),
+            )
+            for row in rows
+        )
 
-    def _fence(self, run: RunKey, launch: int) -> _Run:
+    def _note(self, fetched: FetchedCell, run: RunKey) -> None:
+        cell = fetched.cell
+        self._written_by[cell] = (run.schedule_uid, run.run_id)
+        self.quarantine = [each for each in self.quarantine if each[0] != cell]
+        self.quarantine.extend((cell, text) for text in fetched.quarantined)
+
+    def _fence(self, run: RunKey, launch: int) -> None:
         held = self._runs.get(run)
         if held is None or held.launch != launch or held.complete:
             raise superseded(run, launch, held.launch if held else 0)
-        return held
 
 
 def superseded(run: RunKey, launch: int, holder: int) -> Superseded:

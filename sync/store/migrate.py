@@ -19,7 +19,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from sync.errors import DatabaseIncompatible
+from sync.errors import DatabaseIncompatible, DatabaseRefused
 from sync.store.errors import translate
 
 if TYPE_CHECKING:
@@ -39,8 +39,13 @@ def migrate(connections: Connections, schema: str, *, apply: bool = True) -> Non
         if problems:
             raise DatabaseIncompatible(" ".join(problems))
         current = is_current(connection, schema)
-    if apply and not current:
-        _locked(connections, schema, lambda config: command.upgrade(config, "head"))
+    if current:
+        return
+    if not apply:
+        raise DatabaseRefused(
+            f"Schema {schema!r} is missing or older than this program, which may not change it: let a program that may migrate run once."
+        )
+    _locked(connections, schema, lambda config: command.upgrade(config, "head"))
 
 
 def incompatibilities(connection: Connection) -> Sequence[str]:
@@ -63,23 +68,27 @@ def incompatibilities(connection: Connection) -> Sequence[str]:
 def is_current(connection: Connection, schema: str) -> bool:
     """True when nothing is to be done; raises DatabaseIncompatible when the schema is too new for this program."""
     table = f'"{schema}"'
-    if connection.execute("SELECT to_regclass(%s)", [f"{table}.schema_version"]).fetchone() == (None,):
+    names = [f"{table}.schema_version", f"{table}.meta"]
+    if None in (connection.execute("SELECT to_regclass(%s), to_regclass(%s)", names).fetchone() or (None,)):
         return False
-    row = connection.execute(cast("Any", f"SELECT version_num FROM {table}.schema_version")).fetchone()
-    present = row[0] if row else None
-    script = ScriptDirectory.from_config(_config(schema))
-    if present == script.get_current_head():
-        return True
-    if present is None or any(revision.revision == present for revision in script.walk_revisions()):
-        return False
-    least = connection.execute(
-        cast("Any", f"SELECT value FROM {table}.meta WHERE key = 'min_program_version'")
-    ).fetchone()
-    if least is not None and int(least[0]) > PROGRAM_VERSION:
-        raise DatabaseIncompatible(
-            f"Schema {schema!r} has version {present} and asks for program version {least[0]}; this program has {PROGRAM_VERSION}. Use a newer image."
+    row = connection.execute(
+        cast(
+            "Any",
+            f"SELECT version_num, (SELECT value FROM {table}.meta WHERE key = 'min_program_version')"
+            f" FROM {table}.schema_version",
         )
-    return True
+    ).fetchone()
+    if row is None:
+        return False
+    present, least = row
+    if least is not None and int(least) > PROGRAM_VERSION:
+        raise DatabaseIncompatible(
+            f"Schema {schema!r} has version {present} and asks for program version {least}; this program has {PROGRAM_VERSION}. Use a newer image."
+        )
+    script = ScriptDirectory.from_config(_config(schema))
+    older = {revision.revision for revision in script.walk_revisions()} - {script.get_current_head()}
+    # A version that this program does not know is newer: it was made so that we can work with it.
+    return present not in older
 
 
 def downgrade(connections: Connections, schema: str) -> None:

@@ -46,6 +46,11 @@ class Partitions:
                 self._in_transaction(partial(self._make, month=each))
             self._known.add(month)
 
+    def forget(self) -> None:
+        """After a failover or a dropped month: look again."""
+        with self._lock:
+            self._known.clear()
+
     def _make(self, connection: Connection, month: date) -> None:
         name = f"page_query_{month:%Y_%m}"
         table, parent = f'"{self._schema}".{name}', f'"{self._schema}".page_query'

@@ -1,8 +1,9 @@
 """PostgresStore: the store's real adapter; puts the pieces of this folder together, transaction by transaction.
 
-Every public method is a few short transactions, each safe to repeat; none is held while Google is asked. What may
-well succeed a moment later (a deadlock, a restart, a lost connection) is repeated here with jitter; the outcome of a
-commit that nobody confirmed is found out by doing it again, since equal digests write nothing.
+Every public method is a few short transactions, each safe to repeat; none is held while Google is asked, and no thread
+asks for a second connection while it has one. What may well succeed a moment later (a deadlock, a restart, a lost
+connection) is repeated with jitter; the outcome of a commit that nobody confirmed is found out by doing it again,
+since equal digests write nothing.
 """
 
 from __future__ import annotations
@@ -15,23 +16,23 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from contract import Destination, RunSummary
-from sync.errors import DatabaseUnavailable
 from sync.plan.cells import Cell, CellResult, FetchedCell, Row
 from sync.store import grants, migrate
-from sync.store.cell_writer import CellKey, CellWriter, Ids
-from sync.store.connect import Connection, Connections
+from sync.store.cell_transaction import CellTransaction, Version
+from sync.store.cell_writer import CellKey, Ids
+from sync.store.connect import LOCK_MILLISECONDS, Connection, Connections
 from sync.store.dictionaries import Dictionaries
-from sync.store.digest import digest_of, in_key_order
-from sync.store.emptiness import keep_rows
-from sync.store.errors import Transient
+from sync.store.digest import digest_of, in_key_order, storable
 from sync.store.ledger import Ledger
 from sync.store.partitions import Partitions
 from sync.store.port import AlreadyComplete, Claimed, LedgerEntry, RunKey
+from sync.store.retry import Retry
 from sync.store.run_fence import RunFence
 
 T = TypeVar("T")
-TRIES = 5
-CELL_LOCK = 0x67736303
+
+SHORT_LOCK_MILLISECONDS = 2_000
+"""For DDL: readers must not queue behind an ATTACH that waits."""
 
 
 class PostgresStore:
@@ -47,19 +48,18 @@ class PostgresStore:
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`pool_size` is how many threads will write; `jitter` gives a number in [0, 1)."""
+        """`pool_size` is how many connections there are at most; `jitter` gives a number in [0, 1)."""
         schema = destination.schema_name
-        self._schema, self._clock, self._migrate, self._sleep, self._jitter = (
-            schema,
-            clock,
-            migrate,
-            sleep,
-            jitter,
+        self._schema, self._clock, self._migrate = schema, clock, migrate
+        self._connections = Connections(destination, limit=pool_size)
+        self._dictionaries = Dictionaries(schema, self._once)
+        self._partitions = Partitions(schema, self._once_short)
+        self._fence, self._ledger, self._cells = (
+            RunFence(schema),
+            Ledger(schema),
+            CellTransaction(schema, clock),
         )
-        self._connections = Connections(destination, keep=pool_size)
-        self._dictionaries = Dictionaries(schema, self._repeat)
-        self._partitions = Partitions(schema, self._repeat_short)
-        self._fence, self._ledger, self._writer = RunFence(schema), Ledger(schema), CellWriter(schema)
+        self._retry = Retry(sleep, jitter, self._forget)
 
     def __enter__(self) -> Self:
         return self
@@ -87,19 +87,21 @@ class PostgresStore:
 
     def write_cell(self, fetched: FetchedCell, run: RunKey, launch: int) -> CellResult:
         rows = in_key_order(fetched.rows)
-        digest = digest_of(rows)
-        cell = fetched.cell
+        version = Version(fetched, rows, digest_of(rows), run, launch)
+        return self._retry(lambda: self._write(version))
+
+    def _write(self, version: Version) -> CellResult:
+        """All of it is done again after a lost connection: a failover may have lost texts and months, too."""
+        cell, rows = version.fetched.cell, version.rows
         key = CellKey(
             self._dictionaries.texts("property", [cell.property])[cell.property],
             self._dictionaries.codes("search_type", [cell.search_type])[cell.search_type],
             cell.day,
             cell.dimension_set,
         )
-        unchanged = self._repeat(
-            lambda connection: self._touch(connection, key, fetched, digest, run, launch)
-        )
-        if unchanged is not None:
-            return unchanged
+        settled = self._once(lambda connection: self._cells.look(connection, key, version))
+        if settled is not None:
+            return settled
         self._partitions.ensure(cell.day)
         ids = Ids(
             self._dictionaries.texts("page", {row.page for row in rows}),
@@ -107,15 +109,13 @@ class PostgresStore:
             self._dictionaries.codes("country", {row.country for row in rows}),
             self._dictionaries.codes("device", {row.device for row in rows}),
         )
-        return self._repeat(
-            lambda connection: self._write(connection, key, fetched, rows, digest, ids, run, launch)
-        )
+        return self._once(lambda connection: self._cells.write(connection, key, version, ids))
 
     def ledger(self, property_: str, first: date, last: date) -> Sequence[LedgerEntry]:
-        id_ = self._dictionaries.find_text("property", property_)
-        if id_ is None:
-            return []
-        return self._repeat(lambda connection: self._ledger.entries(connection, property_, id_, first, last))
+        def work(connection: Connection) -> Sequence[LedgerEntry]:
+            return self._ledger.entries(connection, property_, first, last)
+
+        return self._repeat(work)
 
     def done_by_run(self, run: RunKey) -> frozenset[Cell]:
         return self._repeat(lambda connection: self._ledger.done_by(connection, run))
@@ -127,88 +127,22 @@ class PostgresStore:
         )
         found = self._repeat(
             lambda connection: connection.execute(
-                cast("Any", statement), [cell.property, cell.day, cell.search_type]
+                cast("Any", statement), [storable(cell.property), cell.day, cell.search_type]
             ).fetchall()
         )
         return in_key_order(Row(*row) for row in found)
 
-    def _touch(
-        self,
-        connection: Connection,
-        key: CellKey,
-        fetched: FetchedCell,
-        digest: bytes,
-        run: RunKey,
-        launch: int,
-    ) -> CellResult | None:
-        """The cell is as it was, or must stay so: only the ledger moves. None: it has to be written."""
-        stored = self._enter(connection, key, run, launch)
-        if stored is None:
-            return None
-        if stored.digest == digest:
-            # Dying before the commit: the cell is asked for again. After it: it is done.
-            self._ledger.write(connection, key, fetched, digest, run, self._clock())
-            return CellResult(unchanged=stored.rows, skipped=True)
-        if not fetched.rows and keep_rows(
-            stored=stored.rows,
-            empty_answers=stored.empty_answers,
-            empty_run_id=stored.empty_run_id,
-            run_id=run.run_id,
-        ):
-            # The same: the note is either there or will be made again by this very run.
-            self._ledger.note_empty(connection, key, run, self._clock())
-            return CellResult(unchanged=stored.rows, kept_because_empty=True)
-        return None
-
-    def _write(
-        self,
-        connection: Connection,
-        key: CellKey,
-        fetched: FetchedCell,
-        rows: list[Row],
-        digest: bytes,
-        ids: Ids,
-        run: RunKey,
-        launch: int,
-    ) -> CellResult:
-        stored = self._enter(connection, key, run, launch)
-        if stored is not None and stored.digest == digest:
-            # Our own commit, whose answer was lost; or another run that fetched the same.
-            return CellResult(unchanged=len(rows), skipped=True)
-        if not rows:
-            result = self._writer.clear(connection, key)
-        elif stored is None or stored.rows == 0:
-            result = self._writer.fill(connection, key, rows, ids)
-        else:
-            result = self._writer.replace(connection, key, rows, ids)
-        # Rows and ledger commit together: dying before leaves the old cell whole, dying after leaves the new one.
-        self._ledger.write(connection, key, fetched, digest, run, self._clock())
-        return result
-
-    def _enter(self, connection: Connection, key: CellKey, run: RunKey, launch: int) -> Any:
-        """Lock the cell, hold the run, read the ledger: in this order everywhere, so nobody waits crosswise."""
-        name = f"{self._schema}/{key.property_id}/{key.search_type_id}/{key.day}/{key.dimension_set}"
-        connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [CELL_LOCK, name])
-        self._fence.hold(connection, run, launch)
-        return self._ledger.read(connection, key)
-
     def _repeat(self, work: Callable[[Connection], T]) -> T:
         return self._retry(lambda: self._once(work))
 
-    def _repeat_short(self, work: Callable[[Connection], T]) -> T:
-        """With a short lock time-out: readers must not queue behind a waiting ATTACH."""
-        return self._retry(lambda: self._once(work, lock_milliseconds=2_000))
-
-    def _once(self, work: Callable[[Connection], T], *, lock_milliseconds: int = 30_000) -> T:
+    def _once(self, work: Callable[[Connection], T], *, lock_milliseconds: int = LOCK_MILLISECONDS) -> T:
         with self._connections.transaction(lock_milliseconds=lock_milliseconds) as connection:
             return work(connection)
 
-    def _retry(self, work: Callable[[], T]) -> T:
-        for attempt in range(TRIES):
-            try:
-                return work()
-            except Transient as error:
-                if attempt == TRIES - 1:
-                    raise DatabaseUnavailable(str(error)) from error
-                self._sleep(self._jitter() * min(10.0, 0.2 * 2**attempt))
-        raise AssertionError("unreachable")
+    def _once_short(self, work: Callable[[Connection], T]) -> T:
+        return self._once(work, lock_milliseconds=SHORT_LOCK_MILLISECONDS)
+
+    def _forget(self) -> None:
+        self._connections.drop_idle()
+        self._dictionaries.forget()
+        self._partitions.forget()

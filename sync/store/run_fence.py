@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from contract import ContractError, RunSummary
-from sync.errors import Superseded
 from sync.store.memory import superseded
 from sync.store.port import AlreadyComplete, Claimed, RunKey
 
@@ -78,29 +77,32 @@ class RunFence:
         *,
         complete: bool,
     ) -> None:
-        # Dying before the commit: the next launch finds all cells done and finishes. After it: it repeats the summary.
+        key = [run.schedule_uid, run.run_id, run.shard]
         row = self._execute(
             connection,
-            "UPDATE {} SET state = %s, summary = %s, finished_at = %s"
-            " WHERE schedule_uid = %s AND run_id = %s AND shard = %s AND launch = %s AND state <> %s RETURNING 1",
-            [
-                COMPLETE if complete else ENDED,
-                summary.fit().to_json(),
-                now,
-                run.schedule_uid,
-                run.run_id,
-                run.shard,
-                launch,
-                COMPLETE,
-            ],
+            "SELECT launch, state FROM {} WHERE schedule_uid = %s AND run_id = %s AND shard = %s FOR UPDATE",
+            key,
         ).fetchone()
-        if row is None:
-            raise Superseded(
-                f"Launch {launch} of run {run.run_id} no longer holds it; its summary was not stored."
-            )
+        if row is None or row[0] != launch:
+            raise superseded(run, launch, row[0] if row else 0)
+        if row[1] == COMPLETE:
+            # We closed it ourselves, and the answer to that commit was lost.
+            return
+        # Dying before the commit: the next launch finds all cells done and finishes. After it: it repeats the summary.
+        self._execute(
+            connection,
+            "UPDATE {} SET state = %s, summary = %s, finished_at = %s"
+            " WHERE schedule_uid = %s AND run_id = %s AND shard = %s",
+            [COMPLETE if complete else ENDED, _storable_json(summary.fit().to_json()), now, *key],
+        )
 
     def _execute(self, connection: Connection, statement: str, parameters: list[Any]) -> Any:
         return connection.execute(cast("Any", statement.replace("{}", self._table)), parameters)
+
+
+def _storable_json(text: str) -> str:
+    """NUL is refused by jsonb, even when escaped."""
+    return text.replace("\\u0000", "\\u2400")
 
 
 def _read(text: str | None) -> RunSummary | None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from contract import Destination
-from sync.errors import DatabaseIncompatible, DatabaseRefused, DatabaseUnavailable
+from contract import Destination, RunSummary, State
+from sync.errors import DatabaseIncompatible, DatabaseRefused, DatabaseUnavailable, Superseded
 from sync.plan.cells import Cell, FetchedCell, Row
 from sync.store import migrate
+from sync.store.cell_transaction import CELL_LOCK
 from sync.store.connect import Connections
-from sync.store.port import RunKey
+from sync.store.port import Claimed, RunKey
 from sync.store.postgres import PostgresStore
 from tests.postgres import Database
 
@@ -24,7 +27,7 @@ NOW = datetime(2026, 11, 20, 4, tzinfo=UTC)
 CELL = Cell("sc-domain:example.com", date(2026, 11, 3), "web")
 
 
-def open_store(database: Database, schema: str = "gsc", *, sleep: object = None) -> PostgresStore:
+def open_store(database: Database, schema: str = "gsc") -> PostgresStore:
     return PostgresStore(database.destination(schema), pool_size=4, clock=lambda: NOW, sleep=lambda _: None)
 
 
@@ -63,7 +66,7 @@ def test_migrating_twice_and_side_by_side_is_harmless(database: Database) -> Non
 
 def test_down_and_up_again_with_data(database: Database, store: PostgresStore) -> None:
     store.write_cell(fetched(), RUN, 1)
-    with_connections = Connections(database.destination(), keep=1)
+    with_connections = Connections(database.destination(), limit=1)
     migrate.downgrade(with_connections, "gsc")
     assert database.execute(
         "SELECT count(*) FROM pg_class WHERE relnamespace = 'gsc'::regnamespace AND relkind IN ('p', 'v')"
@@ -87,12 +90,17 @@ def test_a_newer_schema_is_used_unless_it_says_no(database: Database, store: Pos
     database.execute("UPDATE gsc.meta SET value = '2' WHERE key = 'min_program_version'")
     with pytest.raises(DatabaseIncompatible, match="newer image"):
         store.migrate()
+    assert "newer image" in store.check()[0]
 
 
 def test_told_not_to_migrate_it_only_looks(database: Database) -> None:
-    with PostgresStore(database.destination(), pool_size=1, clock=lambda: NOW, migrate=False) as store:
-        store.migrate()
-    assert database.execute("SELECT to_regnamespace('gsc')") == [(None,)]
+    with PostgresStore(database.destination(), pool_size=1, clock=lambda: NOW, migrate=False) as looking:
+        with pytest.raises(DatabaseRefused, match="missing or older"):
+            looking.migrate()
+        assert database.execute("SELECT to_regnamespace('gsc')") == [(None,)]
+        with open_store(database) as store:
+            store.migrate()
+        looking.migrate()
 
 
 def test_an_encoding_that_is_not_utf8_is_refused(database: Database, tmp_path: Path) -> None:
@@ -213,21 +221,13 @@ def test_check_names_the_grants_that_are_missing(database: Database, store: Post
             with pytest.raises(DatabaseRefused, match="privilege"):
                 poor.claim_run(RUN, 1)
             database.execute("GRANT USAGE, CREATE ON SCHEMA gsc TO poor")
-            assert 'GRANT SELECT, INSERT, UPDATE, DELETE ON "gsc".ledger TO "poor"' in "\n".join(poor.check())
+            problems = "\n".join(poor.check())
+            assert 'GRANT SELECT, INSERT, UPDATE, DELETE ON "gsc".ledger TO "poor"' in problems
+            assert 'GRANT postgres TO "poor"' in problems, "only the owner adds months"
+            database.execute("DROP SCHEMA gsc CASCADE")
+            assert "GRANT CREATE ON DATABASE" in poor.check()[0]
     finally:
         database.execute("DROP OWNED BY poor; DROP ROLE poor")
-
-
-def test_a_database_that_is_down_is_unavailable_after_a_few_tries(database: Database) -> None:
-    (database.secret / "port").write_text("1")
-    pauses: list[float] = []
-    with PostgresStore(
-        database.destination(), pool_size=1, clock=lambda: NOW, sleep=pauses.append, jitter=lambda: 1.0
-    ) as store:
-        with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
-            store.claim_run(RUN, 1)
-        assert "cannot be reached" in store.check()[0]
-    assert pauses == [0.2, 0.4, 0.8, 1.6]
 
 
 def test_a_long_month_of_big_cells(store: PostgresStore) -> None:
@@ -237,3 +237,82 @@ def test_a_long_month_of_big_cells(store: PostgresStore) -> None:
     changed = [row if n % 10 else row._replace(clicks=row.clicks + 1) for n, row in enumerate(rows)]
     result = store.write_cell(FetchedCell(CELL, changed, final=True), RUN, 1)
     assert (result.updated, result.unchanged) == (2_500, 22_500)
+
+
+def test_a_summary_with_a_poisoned_message_stays_readable(database: Database, store: PostgresStore) -> None:
+    """A message with NUL must not break the view for all runs."""
+    store.finish_run(RUN, 1, RunSummary(state=State.FAILED, message="a\0b", rows_written=5), complete=False)
+    assert database.execute("SELECT state, outcome, rows_written, message FROM gsc.v_runs") == [
+        ("ended", "Failed", 5, "a\u2400b")
+    ]
+
+
+def test_a_summary_nobody_can_read_does_not_block_the_run(database: Database, store: PostgresStore) -> None:
+    store.finish_run(RUN, 1, RunSummary(state=State.SUCCEEDED), complete=True)
+    database.execute("""UPDATE gsc.run SET summary = '{"version": 99}'""")
+    assert store.claim_run(RUN, 2) == Claimed(previous_launch=1)
+    assert store.write_cell(fetched(), RUN, 2).inserted == 3
+
+
+def test_a_read_only_database_is_not_written_but_waited_for(database: Database, store: PostgresStore) -> None:
+    database.execute(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$"
+    )
+    store._forget()
+    with pytest.raises(DatabaseUnavailable, match="read-only"):
+        store.write_cell(fetched(), RUN, 1)
+
+
+def test_every_table_and_view_says_what_it_is(database: Database, store: PostgresStore) -> None:
+    silent = database.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'gsc'::regnamespace AND relkind IN ('r', 'p', 'v')"
+        " AND NOT relispartition AND relname <> 'schema_version' AND obj_description(oid, 'pg_class') IS NULL"
+    )
+    assert silent == []
+
+
+def test_a_writer_that_waited_for_its_cell_finds_itself_superseded(
+    database: Database, store: PostgresStore
+) -> None:
+    """Launch 1 waits for the cell while launch 2 takes over: it must look at the fence after the wait."""
+    store.write_cell(fetched(), RUN, 1)
+    with psycopg.connect(database.uri) as other, ThreadPoolExecutor(1) as pool:
+        (name,) = database.execute(
+            "SELECT format('gsc/%s/%s/%s/%s', property_id, search_type_id, day, dimension_set) FROM gsc.ledger"
+        )
+        other.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [CELL_LOCK, name[0]])
+        waiting = pool.submit(store.write_cell, fetched(clicks=9), RUN, 1)
+        until_somebody_waits(database)
+        assert store.claim_run(RUN, 2) == Claimed(previous_launch=1)
+        other.rollback()
+        with pytest.raises(Superseded):
+            waiting.result(30)
+    assert {row.clicks for row in store.rows(CELL)} == {1}
+
+
+def test_taking_over_waits_for_a_cell_that_is_being_written(database: Database, store: PostgresStore) -> None:
+    """What launch 1 commits, it commits before launch 2 holds the run, never after."""
+    store.write_cell(fetched(), RUN, 1)
+    with psycopg.connect(database.uri) as other, ThreadPoolExecutor(2) as pool:
+        other.execute("LOCK TABLE gsc.ledger IN EXCLUSIVE MODE")
+        writing = pool.submit(store.write_cell, fetched(clicks=9), RUN, 1)
+        until_somebody_waits(database)
+        taking = pool.submit(store.claim_run, RUN, 2)
+        until_somebody_waits(database, 2)
+        other.rollback()
+        assert writing.result(30).updated == 3
+        assert taking.result(30) == Claimed(previous_launch=1)
+    with pytest.raises(Superseded):
+        store.write_cell(fetched(clicks=1), RUN, 1)
+    assert {row.clicks for row in store.rows(CELL)} == {9}
+
+
+def until_somebody_waits(database: Database, how_many: int = 1) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if database.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'gsc-sync' AND wait_event_type = 'Lock'"
+        ) == [(how_many,)]:
+            return
+        time.sleep(0.01)
+    pytest.fail("nobody waited")

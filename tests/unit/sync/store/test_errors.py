@@ -5,7 +5,7 @@ import pytest
 from psycopg import errors
 
 from sync.errors import DatabaseIncompatible, DatabaseRefused, DatabaseUnavailable
-from sync.store.errors import Transient, translate
+from sync.store.errors import TooManyConnections, Transient, translate
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from sync.store.errors import Transient, translate
         pytest.param(errors.ReadOnlySqlTransaction(), Transient, id="read-only after a failover"),
         pytest.param(errors.IdleInTransactionSessionTimeout(), Transient, id="idle in transaction"),
         pytest.param(errors.DiskFull(), DatabaseUnavailable, id="disk full: not hammered"),
-        pytest.param(errors.TooManyConnections(), DatabaseUnavailable, id="too many connections"),
+        pytest.param(errors.TooManyConnections(), TooManyConnections, id="too many connections"),
         pytest.param(errors.ProgramLimitExceeded(), DatabaseRefused, id="index row too large: never by design"),
         pytest.param(errors.InvalidPassword(), DatabaseRefused, id="wrong password"),
         pytest.param(errors.InsufficientPrivilege(), DatabaseRefused, id="missing privilege"),
@@ -30,8 +30,20 @@ from sync.store.errors import Transient, translate
         pytest.param(psycopg.OperationalError("connection failed: Connection refused"), Transient, id="refused"),
         pytest.param(psycopg.OperationalError('FATAL: password authentication failed for user "x"'), DatabaseRefused, id="wrong password while connecting"),
         pytest.param(psycopg.OperationalError('FATAL: database "x" does not exist'), DatabaseRefused, id="no database while connecting"),
-        pytest.param(psycopg.OperationalError("FATAL: sorry, too many clients already"), DatabaseUnavailable, id="too many while connecting"),
+        pytest.param(psycopg.OperationalError("FATAL: sorry, too many clients already"), TooManyConnections, id="too many while connecting"),
         pytest.param(psycopg.OperationalError("server does not support SSL, but SSL was required"), DatabaseRefused, id="TLS"),
+        pytest.param(psycopg.OperationalError('FATAL: too many connections for role "x"'), TooManyConnections, id="role limit while connecting"),
+        pytest.param(psycopg.OperationalError('FATAL: role "x" does not exist'), DatabaseRefused, id="no such role"),
+        pytest.param(psycopg.OperationalError('could not translate host name "db-ssl.example" to address'), Transient, id="no such host, whatever its name"),
+        pytest.param(psycopg.OperationalError("SSL SYSCALL error: EOF detected"), Transient, id="lost under TLS"),
+        pytest.param(psycopg.OperationalError("SSL error: certificate verify failed"), DatabaseRefused, id="wrong certificate"),
+        pytest.param(psycopg.OperationalError("session is read-only"), Transient, id="no primary among the hosts"),
+        pytest.param(psycopg.InterfaceError("connection is closed"), Transient, id="closed under our hands"),
+        pytest.param(psycopg.DataError("integer out of range"), DatabaseRefused, id="a value no column takes"),
+        pytest.param(errors.CheckViolation(), Transient, id="no month for the row"),
+        pytest.param(errors.ProtocolViolation(), Transient, id="a pooler's complaint"),
+        pytest.param(errors.UndefinedTable(), DatabaseRefused, id="no schema"),
+        pytest.param(errors.InternalError_(), DatabaseRefused, id="a bug of the server"),
         pytest.param(psycopg.OperationalError("FATAL: the database system is starting up"), Transient, id="starting up while connecting"),
     ],
 )  # fmt: skip
@@ -44,3 +56,25 @@ def test_the_class_of_an_error(error: psycopg.Error, expected: type[Exception]) 
 def test_a_connection_error_never_repeats_the_connection_string() -> None:
     error = psycopg.OperationalError('could not parse "postgresql://u:hunter2@h/d"')
     assert "hunter2" not in str(translate(error, "x"))
+
+
+def test_what_the_server_said_while_connecting_is_told() -> None:
+    said = 'connection to server at "db" failed: FATAL:  no room for you\npassword=hunter2'
+    told = str(translate(psycopg.OperationalError(said), "x"))
+    assert "no room for you" in told
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize(
+    ("error", "stale"),
+    [
+        pytest.param(errors.AdminShutdown(), True, id="restart"),
+        pytest.param(errors.ReadOnlySqlTransaction(), True, id="failover"),
+        pytest.param(errors.CheckViolation(), True, id="dropped month"),
+        pytest.param(errors.DeadlockDetected(), False, id="deadlock"),
+    ],
+)
+def test_what_makes_memories_doubtful(error: psycopg.Error, stale: bool) -> None:
+    translated = translate(error, "x")
+    assert isinstance(translated, Transient)
+    assert translated.stale is stale
