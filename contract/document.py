@@ -36,7 +36,9 @@ class Document(BaseModel):
         text = self.model_dump_json(by_alias=True, exclude_none=True)
         size = len(text.encode())
         if size > self.max_bytes:
-            raise ContractError(f"{type(self).__name__} is {size} bytes; at most {self.max_bytes} are allowed")
+            raise ContractError(
+                f"{type(self).__name__} is {size} bytes; at most {self.max_bytes} are allowed"
+            )
         return text
 
     @classmethod

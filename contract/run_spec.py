@@ -18,7 +18,9 @@ from contract.document import Document
 ENVIRONMENT_VARIABLE = "GSC_SYNC_RUN_SPEC"
 MAX_BYTES = 64 * 1024
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 SchemaName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,47}$")]

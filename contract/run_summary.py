@@ -20,6 +20,7 @@ MAX_BYTES = 4096
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Message = Annotated[str, StringConstraints(max_length=512)]
+ShortName = Annotated[str, StringConstraints(max_length=63)]
 
 
 class State(StrEnum):
@@ -59,7 +60,7 @@ class FailureClass(StrEnum):
 class WorkspaceSuccess(Document):
     """A workspace whose every property was synced."""
 
-    workspace: str
+    workspace: ShortName
     properties: Count = 0
     rows_written: Count = 0
 
@@ -67,7 +68,7 @@ class WorkspaceSuccess(Document):
 class WorkspaceFailure(Document):
     """A workspace of which at least one property, or the credential itself, failed."""
 
-    workspace: str
+    workspace: ShortName
     failure_class: FailureClass
     message: Message
     """What happened and the next step, without anything secret."""
@@ -82,7 +83,7 @@ class RunSummary(Document):
 
     version: Literal[1] = 1
     state: State
-    run_id: str = ""
+    run_id: ShortName = ""
     attempt: Count = 1
     launch: Count = 1
     total_workspaces: Count = 0
@@ -119,7 +120,9 @@ class RunSummary(Document):
                     "message": self.message[:length],
                     "successes": self.successes[:items],
                     "failures": [
-                        failure.model_copy(update={"message": failure.message[:length], "workspace": failure.workspace[:63]})
+                        failure.model_copy(
+                            update={"message": failure.message[:length], "workspace": failure.workspace[:63]}
+                        )
                         for failure in self.failures[: max(items, 1)]
                     ],
                 },
