@@ -88,7 +88,7 @@ class Buildah:
         image = base.find(self, order.base_image)
         wheels.fetch(self.shell, *self.python_of(image))
         self._run(
-            "bud", "--isolation", "chroot", "--layers", "--pull-never", "--target", order.target,
+            "bud", "--isolation", "chroot", "--layers", "--force-rm", "--pull-never", "--target", order.target,
             "--build-arg", f"BASE_IMAGE={image}", "--build-arg", "PIP_NO_INDEX=1",
             "--build-arg", "PIP_FIND_LINKS=/build/wheels", "--label", f"org.opencontainers.image.revision={order.revision}",
             "--ignorefile", str(ROOT / ".containerignore"), "-f", str(ROOT / "Containerfile"), "-t", order.name, str(ROOT),
