@@ -14,6 +14,7 @@ from sync.redact import clean
 from sync.workspaces import Found
 
 _CELL_CHARACTERS = 400
+_LISTED = 100
 
 
 def show_summary(summary: RunSummary, console: Console) -> None:
@@ -62,6 +63,8 @@ def show_plan(spec: RunSpec, found: Sequence[Found], estimate: Estimate, console
 def show_check(found: Sequence[Found], database: Sequence[str], console: Console) -> None:
     """The answer of `check`."""
     _show_workspaces(found, console)
+    for place in found:
+        _show_properties(place, console)
     table = Table(title="Database", show_header=False, title_justify="left")
     for problem in database or ["ok"]:
         table.add_row(_text(problem))
@@ -84,6 +87,22 @@ def _show_workspaces(found: Sequence[Found], console: Console) -> None:
         table.add_row(
             place.workspace.name, str(len(place.chosen.properties)), _text("; ".join(troubles)) or "ok"
         )
+    console.print(table, markup=False)
+
+
+def _show_properties(place: Found, console: Console) -> None:
+    """Everything the identity sees, and whether it is synced."""
+    chosen = place.chosen
+    listed = [(url, "synced") for url in chosen.properties]
+    listed += [(url, "not verified, so skipped") for url in chosen.unverified]
+    listed += [(url, "not included") for url in chosen.others]
+    if not listed:
+        return
+    table = Table("property", "state", title=f"What {place.workspace.name} sees", title_justify="left")
+    for url, state in listed[:_LISTED]:
+        table.add_row(_text(url), state)
+    if len(listed) > _LISTED:
+        table.add_row(f"and {len(listed) - _LISTED} more", "")
     console.print(table, markup=False)
 
 

@@ -25,6 +25,8 @@ class Chosen:
     properties: tuple[str, ...]
     missing: tuple[tuple[str, PropertyError], ...] = ()
     unverified: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    """What the identity sees besides, for a person who wonders why nothing matches."""
 
 
 def choose(sites: Sequence[Site], wanted: PropertyFilter) -> Chosen:
@@ -38,7 +40,8 @@ def choose(sites: Sequence[Site], wanted: PropertyFilter) -> Chosen:
         for name in dict.fromkeys(by_name)
         if name not in readable and not any(fnmatchcase(name, pattern) for pattern in wanted.exclude)
     )
-    return Chosen(readable, missing, unverified)
+    others = tuple(sorted(site.url for site in sites if site.url not in matching))
+    return Chosen(readable, missing, unverified, others)
 
 
 def _matches(url: str, wanted: PropertyFilter) -> bool:
