@@ -18,35 +18,36 @@ from controller.decide.epoch import coalesce, decided_until, schedule_hash
 from controller.decide.slots import Due, due
 from controller.model.job import JobRecord, JobState
 from controller.model.names import job_name, run_id_of_creation, slot_of_minutes
+from controller.model.schedule import Schedule
 from controller.model.status import CurrentRun, RunState
 
 _AHEAD = timedelta(minutes=2)
 """A Job for a slot further ahead was not made by us, or by a clock that was wrong."""
 _MAX_ATTEMPT = 20
+_MAX_LAUNCH = 1_000_000
+_TRIGGERS = frozenset(Trigger)
 
 
-def ours(draft: Draft, jobs: Iterable[JobRecord]) -> list[JobRecord]:
-    """The Jobs that are launches of this very object, oldest first. Labels alone prove nothing: the name must agree."""
-    schedule = draft.schedule
-    return sorted(
-        (
-            job
-            for job in jobs
-            if job.owner_uid == schedule.uid
-            and job.run_id
-            and 1 <= job.attempt <= _MAX_ATTEMPT
-            and job.launch >= 1
-            and job.name == job_name(schedule.name, schedule.uid, job.run_id, job.launch)
-            and job.trigger in set(Trigger)
-            and (job.trigger != Trigger.CRON or job.run_id == str(job.slot_minutes))
-        ),
-        key=lambda job: (job.created_at, job.launch, job.run_id),
+def ours(schedule: Schedule, jobs: Iterable[JobRecord]) -> list[JobRecord]:
+    """The Jobs that this very object controls, oldest first."""
+    mine = (job for job in jobs if job.owner_uid == schedule.uid and job.run_id)
+    return sorted(mine, key=lambda job: (job.created_at, job.launch, job.run_id))
+
+
+def genuine(schedule: Schedule, job: JobRecord) -> bool:
+    """Whether we made it. Labels prove nothing, anybody may set them: the name must agree with them."""
+    return (
+        1 <= job.attempt <= _MAX_ATTEMPT
+        and 1 <= job.launch <= _MAX_LAUNCH
+        and job.trigger in _TRIGGERS
+        and (job.trigger != Trigger.CRON or job.run_id == str(job.slot_minutes))
+        and job.name == job_name(schedule.name, schedule.uid, job.run_id, job.launch)
     )
 
 
 def next_unknown(draft: Draft, mine: list[JobRecord]) -> JobRecord | None:
-    """The oldest Job that the status does not know."""
-    return next((job for job in mine if _unknown(draft, job)), None)
+    """The oldest Job of ours that the status does not know."""
+    return next((job for job in mine if _unknown(draft, job) and genuine(draft.schedule, job)), None)
 
 
 def take(draft: Draft, job: JobRecord, cron: Cron | None) -> None:
@@ -88,13 +89,15 @@ def _older(draft: Draft, job: JobRecord, cron: Cron | None) -> Due:
     return found if found.newest == slot else Due()
 
 
-def rebuild(draft: Draft, mine: list[JobRecord]) -> None:
+def rebuild(draft: Draft, mine: list[JobRecord]) -> bool:
     """A status that knows nothing although Jobs exist was lost: go on after the newest run, and judge that one.
 
-    Older finished Jobs were counted before the loss, or never will be; none of their slots fires again.
+    Older finished Jobs were counted before the loss, or never will be; none of their slots fires again. False when
+    nothing was lost.
     """
+    mine = [job for job in mine if genuine(draft.schedule, job)]
     if not mine:
-        return
+        return False
     slots = [slot_of_minutes(job.slot_minutes) for job in mine if job.trigger == Trigger.CRON]
     by_hand = [slot_of_minutes(job.slot_minutes) for job in mine if job.trigger == Trigger.MANUAL]
     for job in mine:
@@ -105,21 +108,22 @@ def rebuild(draft: Draft, mine: list[JobRecord]) -> None:
         manual_watermark=max(by_hand, default=draft.status.manual_watermark),
     )
     draft.note("Adopted", f"status was lost; rebuilt from {len(mine)} Jobs")
+    return True
 
 
 def _unknown(draft: Draft, job: JobRecord) -> bool:
     status, run = draft.status, draft.status.current
-    if any((item.run_id, item.launch) == (job.run_id, job.launch) for item in status.active):
-        return False
     if run is not None and run.run_id == job.run_id:
         return job.launch > run.launch
+    slot = slot_of_minutes(job.slot_minutes)
+    if job.trigger == Trigger.CRON and status.watermark is not None and slot <= status.watermark:
+        return False  # nearly all of them, so this is asked first
+    if slot > draft.now + _AHEAD or any(item.job_name == job.name for item in status.active):
+        return False
     if any(record.run_id == job.run_id for record in status.history):
         return False
-    slot = slot_of_minutes(job.slot_minutes)
-    if slot > draft.now + _AHEAD:
-        return False
     if job.trigger == Trigger.CRON:
-        return status.watermark is None or slot > status.watermark
+        return True
     if job.trigger == Trigger.CREATE:
         # Decided at the first visit, which also set `tokens_seen`: later it is current or over.
         return job.run_id == run_id_of_creation(draft.schedule.uid) and not status.tokens_seen

@@ -46,23 +46,23 @@ def decide(
         return Decision(status=status)
     ask_again = Decision(status=status, needs_fresh_jobs=True)
     draft = Draft(schedule, status, now)
-    mine = adopt.ours(draft, jobs)
+    mine = adopt.ours(schedule, jobs)
     cron, problem = epoch.cron_of(schedule)
-    first_visit = not status.schedule_hash
-    if first_visit:
+    lost = False
+    if not status.schedule_hash:
         if not jobs_fresh and now - schedule.created_at > YOUNG:
             return ask_again
-        adopt.rebuild(draft, mine)
+        lost = adopt.rebuild(draft, mine)
     if not _settle(draft, mine, fresh=jobs_fresh):
         return ask_again
     while (job := adopt.next_unknown(draft, mine)) is not None:
         adopt.take(draft, job, cron)
         if not _settle(draft, mine, fresh=jobs_fresh):
             return ask_again
-    epoch.turn(draft, lost=first_visit and bool(mine))
+    epoch.turn(draft, lost=lost)
     if not draft.status.tokens_seen:
         manual.record_first_visit(draft)
-        if schedule.spec is not None and schedule.spec.run_on_create and not mine:
+        if schedule.spec is not None and schedule.spec.run_on_create and not lost:
             manual.begin_creation_run(draft)
     if problem:
         _say_invalid(draft, problem)
@@ -127,9 +127,8 @@ def after_create(
 
 def _settle(draft: Draft, mine: list[JobRecord], *, fresh: bool) -> bool:
     """Judge every active launch that has ended, end what is overdue; False when the Jobs must be listed first."""
-    known = {(job.run_id, job.launch): job for job in mine}
     for active in draft.status.active:
-        job = known.get((active.run_id, active.launch))
+        job = next((job for job in mine if job.name == active.job_name), None)
         if job is None:
             if not fresh:
                 return False

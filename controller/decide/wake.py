@@ -24,9 +24,9 @@ def wake_at(schedule: Schedule, status: Status, jobs: Iterable[JobRecord], now: 
     run = status.current
     if run is not None and not status.active and spec is not None and not spec.suspend:
         moments.append(run.not_before)
-    finished = {(job.run_id, job.launch): job for job in jobs if job.state is not JobState.ACTIVE}
     for active in status.active:
-        ended = finished.get((active.run_id, active.launch))
+        finished = (job for job in jobs if job.name == active.job_name and job.state is not JobState.ACTIVE)
+        ended = next(finished, None)
         if ended is not None:
             moments.append(max((ended.finished_at or now) + FACTS_GRACE, now + _SOON))
         elif spec is not None and active.started_at is not None:

@@ -22,12 +22,15 @@ MAX_MESSAGE = 256
 MAX_REASON = 64
 MAX_CONDITION_MESSAGE = 384
 MAX_TOKEN = 64
+_NOTE_FRAME = len('{"time":"2026-01-01T00:00:00Z","what":"","why":""}')
+_SLOT_FRAME = len('"slot":"2026-01-01T00:00:00Z",')
 
 
 def note(at: datetime, slot: datetime | None, what: str, why: str) -> DecisionNote:
     """A decision note of at most MAX_NOTE bytes."""
-    made = DecisionNote(at=at, slot=slot, what=cut(what, 24), why="")
-    return replace(made, why=cut(why, MAX_NOTE - json_bytes(dump(made, in_list=True))))
+    what = cut(what, 24)
+    frame = _NOTE_FRAME + json_bytes(what) - 2 + (_SLOT_FRAME if slot else 0)
+    return DecisionNote(at=at, slot=slot, what=what, why=cut(why, MAX_NOTE - frame))
 
 
 def attempt_error(error: AttemptError) -> AttemptError:

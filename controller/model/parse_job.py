@@ -7,6 +7,7 @@ of ours should.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -147,11 +148,8 @@ def _container(status: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _digits(value: object) -> int:
-    return (
-        int(value)
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10
-        else 0
-    )
+    """A whole number of at most nine digits, as our labels have it; 0 for anything else."""
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value) else 0
 
 
 def _trouble(status: Mapping[str, Any], waiting: Mapping[str, Any]) -> tuple[Trouble, str]:

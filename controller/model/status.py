@@ -151,11 +151,11 @@ class DecisionNote:
     """Why something did or did not run; at most 160 bytes of JSON."""
 
     at: datetime
-    slot: datetime | None
-    """Of the run it is about."""
     what: str
     """Launched, Adopted, Waiting, Coalesced, Superseded, Missed, Skipped, Retrying, Snoozed, Finished, Refused ..."""
     why: str
+    slot: datetime | None = None
+    """Of the run it is about."""
 
 
 class ConditionType(StrEnum):
