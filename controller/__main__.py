@@ -10,7 +10,6 @@ import click
 import prometheus_client
 
 from contract import ExitCode
-from controller import app
 from controller.cluster.port import Refused
 from controller.observe import logs
 from controller.settings import ConfigurationError, load
@@ -35,6 +34,8 @@ def run() -> None:
     except ConfigurationError as error:
         click.echo(f"bad configuration:\n{error}", err=True)
         raise SystemExit(ExitCode.CANCELLED) from None
+    from controller import app  # noqa: PLC0415 - the Kubernetes client takes a second to load, and help needs none
+
     logs.configure(settings.log_level)
     # They would be a second series for each counter, of no use to anybody here.
     prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here

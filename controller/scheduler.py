@@ -8,23 +8,22 @@ that a slot with a thousand schedules gets its Jobs before its statuses. Whoever
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from controller.act.launcher import Done, Work
+from controller.alarms import Alarms
 from controller.cluster.port import ClusterError, NotLeader
 from controller.decide.decide import decide
 from controller.intake import read_jobs, read_pods
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
-    from datetime import datetime
 
     from controller.act.launcher import Launcher
     from controller.clock import Clock
     from controller.cluster.port import Cluster
+    from controller.model.decision import Decision
     from controller.observe.metrics import Metrics
     from controller.table import Entry, Table
 
@@ -34,7 +33,6 @@ IDLE_SECONDS = 0.5
 """How often a replica that may not run looks whether it may."""
 STEP_SECONDS = 5.0
 """A wall clock that moved this much against the monotonic one is checked before anything is decided."""
-FIRST_SETBACK, LONGEST_SETBACK = 1.0, 300.0
 RESTLESS = 8
 """Writes in a row without a quiet turn after which a schedule is slowed down: nothing may spin."""
 
@@ -54,6 +52,7 @@ class Scheduler:
         may_run: Callable[[], bool] = lambda: True,
         clock_stepped: Callable[[], Awaitable[object]] | None = None,
         max_in_flight: int = 20,
+        decider: Callable[..., Decision] = decide,
     ) -> None:
         self._cluster = cluster
         self._table = table
@@ -63,12 +62,10 @@ class Scheduler:
         self._held = held
         self._may_run = may_run
         self._clock_stepped = clock_stepped
+        self._decide = decider
         self._slots = asyncio.Semaphore(max_in_flight)
-        self._heap: list[tuple[datetime, str]] = []
-        self._wake_at: dict[str, datetime] = {}
-        self._setbacks: dict[str, int] = {}
+        self._alarms = Alarms(clock)
         self._writes: dict[str, int] = {}
-        self._resting: dict[str, datetime] = {}
         self._offset = self._wall_offset()
         self._was_held = ""
         self.last_turn = clock.monotonic()
@@ -82,7 +79,7 @@ class Scheduler:
         while True:
             if self._may_run():
                 await self.turn()
-                await self._clock.wait(self._table.wake, self._sleep_seconds())
+                await self._clock.wait(self._table.wake, self._alarms.seconds(LONGEST_SLEEP))
             else:
                 self.last_turn = self._clock.monotonic()
                 await self._clock.sleep(IDLE_SECONDS)
@@ -91,9 +88,6 @@ class Scheduler:
         """After a start, a change of leader or of what holds us: decide all anew, in the next turn."""
         for entry in self._table.entries():
             self._table.touch(entry.schedule.uid)
-
-    def wake_of(self, uid: str) -> datetime | None:
-        return self._wake_at.get(uid)
 
     async def turn(self) -> None:
         """Decide and carry out all that is due or changed."""
@@ -111,7 +105,11 @@ class Scheduler:
         if held != self._was_held:
             self._was_held = held
             self.look_at_everything()
-        uids = [uid for uid in dict.fromkeys((*self._due(), *self._table.take_changed())) if not self._rests(uid)]
+        uids = [
+            uid
+            for uid in dict.fromkeys((*self._alarms.due(), *self._table.take_changed()))
+            if not self._alarms.rests(uid)
+        ]
         self._metrics.queue(len(uids))
         works, unsure = self._decide_all(uids, held, fresh=False)
         if unsure:
@@ -136,7 +134,7 @@ class Scheduler:
                 self._forget(uid)
                 continue
             try:
-                decision = decide(
+                decision = self._decide(
                     entry.schedule,
                     entry.status,
                     self._table.jobs_of(uid),
@@ -152,18 +150,21 @@ class Scheduler:
             if decision.needs_fresh_jobs:
                 unsure.append(entry)
                 continue
-            self._wake(uid, decision.wake_at)
+            self._alarms.set(uid, decision.wake_at)
             works.append(Work(entry, decision))
         return works, unsure
 
     async def _list(self, namespaces: set[str]) -> set[str]:
         """List the Jobs and pods of each namespace once for all that are due: what is not shown does not exist."""
-        return {namespace for namespace in namespaces if await self._list_one(namespace)}
+        asked = sorted(namespaces)
+        answers = await asyncio.gather(*(self._list_one(namespace) for namespace in asked))
+        return {namespace for namespace, answered in zip(asked, answers, strict=True) if answered}
 
     async def _list_one(self, namespace: str) -> bool:
         try:
-            await read_jobs(self._cluster, self._table, namespace)
-            await read_pods(self._cluster, self._table, namespace)
+            async with self._slots:
+                await read_jobs(self._cluster, self._table, namespace)
+                await read_pods(self._cluster, self._table, namespace)
         except ClusterError as error:
             self._metrics.failed("list")
             log.warning(
@@ -183,7 +184,7 @@ class Scheduler:
             except ClusterError as error:
                 self._failed(work, "create", error)
                 return None
-        self._wake(work.entry.schedule.uid, created.decision.wake_at)
+        self._alarms.set(work.entry.schedule.uid, created.decision.wake_at)
         return created
 
     async def _finish(self, work: Work) -> None:
@@ -197,7 +198,7 @@ class Scheduler:
         if done is Done.GONE:
             self._forget(uid)
             return
-        self._setbacks.pop(uid, None)
+        self._alarms.went_well(uid)
         if done is Done.QUIET:
             self._writes.pop(uid, None)
             self._metrics.schedule(work.entry.schedule, work.decision.status)
@@ -205,8 +206,9 @@ class Scheduler:
         # What was written is a new state: look once more, until a turn has nothing to say about it.
         self._writes[uid] = self._writes.get(uid, 0) + 1
         if self._writes[uid] > RESTLESS:
-            self._set_back(uid, "its status does not come to rest", self._writes[uid] - RESTLESS)
-            self._resting[uid] = self._wake_at[uid]
+            self._set_back(
+                uid, "its status does not come to rest", times=self._writes[uid] - RESTLESS, deaf=True
+            )
         else:
             self._table.touch(uid)
 
@@ -215,63 +217,17 @@ class Scheduler:
             self._metrics.failed(what)
         self._set_back(work.entry.schedule.uid, f"{what}: {error}")
 
-    # -- waking -------------------------------------------------------------------------------------------------------
-
-    def _wake(self, uid: str, at: datetime | None) -> None:
-        if at is None:
-            self._wake_at.pop(uid, None)
-            return
-        if self._wake_at.get(uid) != at:
-            self._wake_at[uid] = at
-            heapq.heappush(self._heap, (at, uid))
-
-    def _due(self) -> list[str]:
-        now, due = self._clock.now(), []
-        while self._heap and self._heap[0][0] <= now:
-            at, uid = heapq.heappop(self._heap)
-            if self._wake_at.get(uid) == at:
-                del self._wake_at[uid]
-                due.append(uid)
-        return due
-
-    def _sleep_seconds(self) -> float:
-        while self._heap and self._wake_at.get(self._heap[0][1]) != self._heap[0][0]:
-            heapq.heappop(self._heap)
-        if not self._heap:
-            return LONGEST_SLEEP
-        return min(max((self._heap[0][0] - self._clock.now()).total_seconds(), 0.0), LONGEST_SLEEP)
-
-    def _rests(self, uid: str) -> bool:
-        """A restless schedule is not even woken by changes, since they are most likely the echo of its own writes."""
-        until = self._resting.get(uid)
-        if until is not None and until <= self._clock.now():
-            del self._resting[uid]
-            return False
-        return until is not None
-
-    def _set_back(self, uid: str, why: str, times: int | None = None) -> None:
-        count = times if times is not None else self._setbacks.get(uid, 0) + 1
-        self._setbacks[uid] = count
-        seconds = min(FIRST_SETBACK * 2 ** min(count - 1, 20), LONGEST_SETBACK)
-        at = self._clock.now() + timedelta(seconds=seconds)
+    def _set_back(self, uid: str, why: str, *, times: int | None = None, deaf: bool = False) -> None:
         # A decision that was not carried out is decided again; its own wake time means nothing then.
-        self._wake(uid, at)
+        seconds = self._alarms.set_back(uid, times=times, deaf=deaf)
         log.warning(
             "set back",
-            extra={
-                "event": "schedule.set_back",
-                "uid": uid,
-                "seconds": seconds,
-                "times": count,
-                "why": why[:512],
-            },
+            extra={"event": "schedule.set_back", "uid": uid, "seconds": seconds, "why": why[:512]},
         )
 
     def _forget(self, uid: str) -> None:
-        self._wake_at.pop(uid, None)
-        self._setbacks.pop(uid, None)
+        self._alarms.forget(uid)
         self._writes.pop(uid, None)
-        self._resting.pop(uid, None)
         self._metrics.forget(uid)
 
     # -- the clock ----------------------------------------------------------------------------------------------------

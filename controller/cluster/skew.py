@@ -49,12 +49,12 @@ class Skew:
 
     @property
     def held(self) -> str:
-        """Why nothing may be decided; '' when the clock is good."""
+        """Why nothing may be decided; '' when the clock is good. Stable: it stands in every status."""
         if self.bad_since is None:
             return ""
         return (
-            f"the operator's clock is {self.seconds:+.0f} s from the API server's "
-            f"(allowed {self.allowed_seconds:.0f} s): set the time of its node right"
+            f"the operator's clock is more than {self.allowed_seconds:.0f} s "
+            f"{'ahead of' if self.seconds > 0 else 'behind'} the API server's: set the time of its node right"
         )
 
     def bad_for(self) -> float:

@@ -198,7 +198,7 @@ class Metrics:
 
     def _drop_info(self, uid: str) -> None:
         old = self._info.pop(uid, None)
-        if old is not None:
+        if old is not None and old not in self._info.values():
             _remove(self.schedule_info, old)
 
     def _enter_phase(self, uid: str, phase: str | None) -> None:

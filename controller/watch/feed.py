@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import kopf
 
-from controller.cluster.port import Refused
 from controller.intake import News, job_news, pod_news, schedule_news
 from controller.model import names
 
@@ -34,7 +33,8 @@ NEW_TOKEN_POLL, NEW_TOKEN_PATIENCE = 2.0, 60.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 60.0
 STEADY_SECONDS = 300.0
 """A watch that lived this long starts again at the first back-off."""
-JOIN_SECONDS = 5.0
+JOIN_SECONDS = 1.0
+"""At the end of the process; with the API server away kopf takes five seconds, and the thread ends with us anyhow."""
 
 log = logging.getLogger(__name__)
 
@@ -101,8 +101,9 @@ class _Login:
         while True:
             try:
                 access = await self._read()
-            except Refused as error:
-                log.warning("no credentials", extra={"event": "watch.login", "why": str(error)})
+            except Exception as error:  # noqa: BLE001 - kopf neither ends nor goes on when its login raises
+                why = f"{type(error).__name__}: {error}"
+                log.warning("no credentials", extra={"event": "watch.login", "why": why})
             else:
                 if not refused or access != self._given or waited >= NEW_TOKEN_PATIENCE:
                     break

@@ -163,7 +163,11 @@ class Team:
         name = f"{self.namespace}-{secrets.token_hex(3)}"
         chosen = simulate.as_annotations(**what) | {"test/policy": name}
         for body in simulate.policy(name, self.namespace, chosen, labels):
-            plural = "mutatingadmissionpolicies" if body["kind"].endswith("Policy") else "mutatingadmissionpolicybindings"
+            plural = (
+                "mutatingadmissionpolicies"
+                if body["kind"].endswith("Policy")
+                else "mutatingadmissionpolicybindings"
+            )
             await self.api.call("POST", f"/apis/admissionregistration.k8s.io/v1/{plural}", body)
         trial = {
             "metadata": {"generateName": "trial-", "labels": dict(labels or {})},
@@ -233,10 +237,11 @@ class Operator:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
-    def stop(self) -> int:
+    async def stop(self) -> int:
+        """SIGTERM; the operator must be gone well within a pod's grace period."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
+        return await asyncio.to_thread(self.process.wait, 10)
 
     def log(self) -> list[dict[str, Any]]:
         text = (self.folder / f"operator-{self.starts}.log").read_text()
@@ -252,7 +257,9 @@ class Operator:
 
     async def metric(self, series: str) -> float:
         _, text = await self.get("/metrics", metrics=True)
-        return next((float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(series)), 0.0)
+        return next(
+            (float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(series)), 0.0
+        )
 
 
 @pytest.fixture
@@ -276,7 +283,7 @@ async def operator(control_plane: ControlPlane, team: Team, tmp_path: Path) -> A
     made = Operator(kubeconfig, team.namespace, tmp_path)
     yield made
     if made.process is not None and made.process.poll() is None:
-        made.stop()
+        await made.stop()
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import yaml
@@ -47,7 +47,7 @@ class Proxy:
 
         self._rule = rule
 
-    async def __aenter__(self) -> Proxy:
+    async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self._tls, limit=0), timeout=aiohttp.ClientTimeout(total=None)
         )
@@ -98,5 +98,9 @@ class Proxy:
 
 def summary(state: str = "Succeeded", **more: Any) -> str:
     """A termination message of the sync."""
-    counts = {"totalWorkspaces": 1, "succeededWorkspaces": int(state == "Succeeded"), "failedWorkspaces": int(state != "Succeeded")}
+    counts = {
+        "totalWorkspaces": 1,
+        "succeededWorkspaces": int(state == "Succeeded"),
+        "failedWorkspaces": int(state != "Succeeded"),
+    }
     return json.dumps({"version": 1, "state": state} | counts | more)

@@ -3,7 +3,8 @@
 import asyncio
 import json
 
-from controller.model.names import job_name
+from controller.model.names import job_name, run_id_of_token
+from tests.integration.controller.conftest import Operator
 from tests.integration.controller.proxy import Proxy, summary
 
 
@@ -27,9 +28,9 @@ async def test_a_schedule_runs_and_says_so(team, operator) -> None:
     await team.api.wait_for(told)
     assert await operator.get("/healthz") == (200, "ok\n")
     assert await operator.get("/readyz") == (200, "ok\n")
-    assert await operator.metric("gsc_sync_launches_total{result=\"Created\"}") == 1
+    assert await operator.metric('gsc_sync_launches_total{result="Created"}') == 1
     assert await operator.metric("gsc_sync_operator_leader") == 1
-    assert operator.stop() == 0
+    assert await operator.stop() == 0
     lines = operator.log()
     assert [line["what"] for line in lines if line.get("event") == "decision"] == ["Launched", "Finished"]
     assert not [line for line in lines if line["level"] in {"ERROR", "CRITICAL"}], "its rights are enough"
@@ -49,12 +50,16 @@ async def test_the_operator_touches_nothing_of_the_schedule_but_its_status(team,
 
 
 async def test_a_failure_is_retried_with_a_second_job(team, operator) -> None:
-    await team.pods_do({"gscsync.io/launch": "1"}, exit_code=1, message=summary("Failed", message="database down"))
+    await team.pods_do(
+        {"gscsync.io/launch": "1"}, exit_code=1, message=summary("Failed", message="database down")
+    )
     await team.pods_do({"gscsync.io/launch": "2"}, exit_code=0, message=summary())
     operator.start()
     await team.apply(runOnCreate=True)
-    waiting = await team.until("marketing", lambda status: status.get("current", {}).get("state") == "Retrying")
-    assert "database down" in json.dumps(waiting["current"]["errors"])
+    waiting = await team.until(
+        "marketing", lambda status: status.get("currentRun", {}).get("state") == "Retrying"
+    )
+    assert "database down" in json.dumps(waiting["currentRun"]["errors"])
     status = await team.until("marketing", succeeded)
     assert (status["history"][0]["attempts"], status["history"][0]["launches"]) == (2, 2)
     assert status["counters"]["retries"] == 1
@@ -62,7 +67,9 @@ async def test_a_failure_is_retried_with_a_second_job(team, operator) -> None:
     assert first["metadata"]["labels"]["gscsync.io/run"] == second["metadata"]["labels"]["gscsync.io/run"]
 
 
-async def test_killed_between_job_and_status_it_finds_one_job_and_a_right_status(control_plane, team, operator, tmp_path) -> None:
+async def test_killed_between_job_and_status_it_finds_one_job_and_a_right_status(
+    control_plane, team, operator, tmp_path
+) -> None:
     await team.pods_do(exit_code=0, run_for="2s", message=summary())
     token = control_plane.service_account_token(team.namespace, "operator")
     async with Proxy(team.api, token, tmp_path) as proxy:
@@ -76,10 +83,10 @@ async def test_killed_between_job_and_status_it_finds_one_job_and_a_right_status
 
         await team.api.wait_for(dead)
         assert len(await team.jobs()) == 1
-        assert "current" not in await team.status(), "it died before it could say so"
+        assert "currentRun" not in await team.status(), "it died before it could say so"
         operator.start()
         status = await team.until("marketing", succeeded)
-        operator.stop()
+        await operator.stop()
     assert len(await team.jobs()) == 1
     assert (status["counters"]["launches"], status["counters"]["runs"]) == (1, 1)
     assert "Adopted" in [note["what"] for note in status["decisions"]]
@@ -101,9 +108,13 @@ async def test_killed_after_the_status_write_it_goes_on(control_plane, team, ope
         await team.api.wait_for(dead)
         operator.start()
         status = await team.until("marketing", succeeded)
-        operator.stop()
+        await operator.stop()
     assert len(await team.jobs()) == 1
-    assert (status["counters"]["launches"], status["counters"]["runs"], status["counters"]["succeeded"]) == (1, 1, 1)
+    assert (status["counters"]["launches"], status["counters"]["runs"], status["counters"]["succeeded"]) == (
+        1,
+        1,
+        1,
+    )
 
 
 async def test_a_lost_answer_makes_no_second_job(control_plane, team, operator, tmp_path) -> None:
@@ -115,7 +126,7 @@ async def test_a_lost_answer_makes_no_second_job(control_plane, team, operator, 
         operator.start()
         await team.apply(runOnCreate=True)
         status = await team.until("marketing", succeeded)
-        operator.stop()
+        await operator.stop()
         creates = [path for method, path in proxy.seen if method == "POST" and path.endswith("/jobs")]
     assert len(await team.jobs()) == 1
     assert len(creates) == 1, "it asked what had become of it instead of asking again"
@@ -127,17 +138,21 @@ async def test_a_foreign_job_is_left_alone_and_others_go_on(team, operator) -> N
     body = await team.apply(suspend=True)
     operator.start()
     await team.until("marketing", lambda status: status.get("observedGeneration") == 1)
-    operator.stop()
-    from controller.model.names import run_id_of_token
-
+    await operator.stop()
     name = job_name("marketing", body["metadata"]["uid"], run_id_of_token("please"), 1)
     foreign = {
         "metadata": {"name": name, "labels": {"whose": "theirs"}},
-        "spec": {"suspend": True, "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "x", "image": "x"}]}}},
+        "spec": {
+            "suspend": True,
+            "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "x", "image": "x"}]}},
+        },
     }
     made = await team.api.call("POST", team.path("jobs"), foreign)
     operator.start()
-    await team.change("marketing", {"spec": {"suspend": False}, "metadata": {"annotations": {"gscsync.io/run-now": "please"}}})
+    await team.change(
+        "marketing",
+        {"spec": {"suspend": False}, "metadata": {"annotations": {"gscsync.io/run-now": "please"}}},
+    )
     status = await team.until("marketing", lambda status: bool(status.get("history")))
     assert status["history"][0]["reason"] == "NameConflict"
     assert name in json.dumps(status["history"][0]) or "NameConflict" in json.dumps(status)
@@ -164,7 +179,9 @@ async def test_an_unknown_time_zone_is_told_and_leaves_others_alone(team, operat
 async def test_a_quota_refuses_the_job_and_it_is_tried_again_when_lifted(team, operator) -> None:
     await team.pods_do(exit_code=0, message=summary())
     quota = f"/api/v1/namespaces/{team.namespace}/resourcequotas"
-    await team.api.call("POST", quota, {"metadata": {"name": "none"}, "spec": {"hard": {"count/jobs.batch": "0"}}})
+    await team.api.call(
+        "POST", quota, {"metadata": {"name": "none"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
+    )
 
     async def enforced() -> bool:
         return bool((await team.api.call("GET", f"{quota}/none")).get("status", {}).get("hard"))
@@ -205,8 +222,6 @@ async def test_the_api_server_restarts_and_nothing_is_lost(control_plane, team, 
 
 
 async def test_two_replicas_make_one_job_and_the_second_takes_over(team, operator, tmp_path) -> None:
-    from tests.integration.controller.conftest import Operator
-
     await team.pods_do(exit_code=0, message=summary())
     second = Operator(operator.kubeconfig, team.namespace, tmp_path / "second")
     second.folder.mkdir()
@@ -224,4 +239,4 @@ async def test_two_replicas_make_one_job_and_the_second_takes_over(team, operato
     finally:
         for who in (operator, second):
             if who.process.poll() is None:
-                assert who.stop() == 0
+                assert await who.stop() == 0

@@ -1,6 +1,7 @@
 """The contract of the port on a real API server; the same cases run on the cluster in memory."""
 
 import pytest
+import yaml
 
 from controller.cluster.access import read_access
 from controller.cluster.kube import KubeCluster
@@ -20,7 +21,10 @@ class KubeBench(Bench):
     async def make_foreign_job(self, name: str) -> dict:
         body = {
             "metadata": {"name": name},
-            "spec": {"suspend": True, "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "x", "image": "x"}]}}},
+            "spec": {
+                "suspend": True,
+                "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "x", "image": "x"}]}},
+            },
         }
         return await self.team.api.call("POST", self.team.path("jobs"), body)
 
@@ -40,12 +44,19 @@ async def test_port(case, cluster, team) -> None:
 async def test_more_than_a_chunk_is_listed_whole(cluster, team) -> None:
     for number in range(7):
         await team.apply(f"s{number}")
-    listed = [body async for body in cluster._list(f"/apis/gscsync.io/v1beta1/namespaces/{team.namespace}/gscsyncschedules", chunk=3)]
+    listed = [
+        body
+        async for body in cluster._list(
+            f"/apis/gscsync.io/v1beta1/namespaces/{team.namespace}/gscsyncschedules", chunk=3
+        )
+    ]
     assert len({body["metadata"]["uid"] for body in listed}) == 7
 
 
 async def test_missing_rights_are_named_with_the_next_step(control_plane, team) -> None:
-    await team.api.call("POST", f"/api/v1/namespaces/{team.namespace}/serviceaccounts", {"metadata": {"name": "nobody"}})
+    await team.api.call(
+        "POST", f"/api/v1/namespaces/{team.namespace}/serviceaccounts", {"metadata": {"name": "nobody"}}
+    )
     kubeconfig = control_plane.service_account_kubeconfig(team.namespace, "nobody")
     cluster = await KubeCluster.connect(kubeconfig=str(kubeconfig))
     problems = await cluster.problems((team.namespace,))
@@ -57,13 +68,13 @@ async def test_missing_rights_are_named_with_the_next_step(control_plane, team) 
 
 
 async def test_a_bad_token_is_told_apart_and_read_anew(control_plane, team, tmp_path) -> None:
-    await team.api.call("POST", f"/api/v1/namespaces/{team.namespace}/serviceaccounts", {"metadata": {"name": "late"}})
+    await team.api.call(
+        "POST", f"/api/v1/namespaces/{team.namespace}/serviceaccounts", {"metadata": {"name": "late"}}
+    )
     good = control_plane.service_account_kubeconfig(team.namespace, "late")
     text = good.read_text()
     token = control_plane.service_account_token(team.namespace, "late")
     assert "token" in text
-    import yaml
-
     config = yaml.safe_load(text)
     config["users"][0]["user"]["token"] = "nonsense"
     own = tmp_path / "kubeconfig"
@@ -80,8 +91,6 @@ async def test_a_bad_token_is_told_apart_and_read_anew(control_plane, team, tmp_
 
 
 async def test_nobody_there_is_unavailable(tmp_path, control_plane) -> None:
-    import yaml
-
     config = yaml.safe_load(control_plane.kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
     own = tmp_path / "kubeconfig"

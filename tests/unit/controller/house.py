@@ -66,7 +66,7 @@ class House:
         """Turns until there is nothing to do at this moment."""
         for _ in range(30):
             await self.scheduler.turn()
-            if not self.table.wake.is_set() and self.scheduler._sleep_seconds() > 0:
+            if not self.table.wake.is_set() and self.scheduler._alarms.seconds(30) > 0:
                 return
         raise AssertionError("the scheduler does not come to rest")
 
@@ -110,12 +110,18 @@ class House:
     def finish(self, job: dict[str, Any], code: int, **summary: Any) -> None:
         """The pod runs and ends, and the Job controller says so."""
         meta = job["metadata"]
-        started, ended = self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"), self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        started, ended = (
+            self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
         state = {
             "Succeeded": 0, "PartiallySucceeded": 0, "Failed": 1, "Snoozed": 75, "Continues": 75, "Cancelled": 78,
         }  # fmt: skip
         name = summary.pop("state", next(key for key, value in state.items() if value == code))
-        message = json.dumps({"version": 1, "state": name, "totalWorkspaces": 1, "succeededWorkspaces": int(code == 0)} | summary)
+        message = json.dumps(
+            {"version": 1, "state": name, "totalWorkspaces": 1, "succeededWorkspaces": int(code == 0)}
+            | summary
+        )
         self.cluster.apply(
             POD,
             {
@@ -123,7 +129,9 @@ class House:
                     "name": f"{meta['name']}-x",
                     "namespace": meta["namespace"],
                     "labels": meta["labels"],
-                    "ownerReferences": [{"kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}],
+                    "ownerReferences": [
+                        {"kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}
+                    ],
                 },
                 "status": {
                     "phase": "Failed" if code else "Succeeded",

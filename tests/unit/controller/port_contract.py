@@ -59,7 +59,9 @@ async def a_job_is_created_once(bench: Bench) -> None:
 
 
 async def only_jobs_of_ours_are_listed_but_any_can_be_read(bench: Bench) -> None:
-    await bench.cluster.create_job(bench.namespace, await job_for(bench, await bench.make_schedule("lists"), "ours"))
+    await bench.cluster.create_job(
+        bench.namespace, await job_for(bench, await bench.make_schedule("lists"), "ours")
+    )
     await bench.make_foreign_job("theirs")
     listed = await names_of(bench.cluster.list_jobs(bench.namespace))
     assert "ours" in listed
@@ -92,13 +94,17 @@ async def a_status_is_written_from_the_present_version_only(bench: Bench) -> Non
     answer = await bench.cluster.patch_status(bench.namespace, "patches", first, {"observedGeneration": 1})
     assert answer["status"]["observedGeneration"] == 1
     assert int(answer["metadata"]["resourceVersion"]) > int(first)
-    assert answer["metadata"]["generation"] == made["metadata"]["generation"], "a status is no change of the spec"
+    assert answer["metadata"]["generation"] == made["metadata"]["generation"], (
+        "a status is no change of the spec"
+    )
     with pytest.raises(Conflict):
         await bench.cluster.patch_status(bench.namespace, "patches", first, {"observedGeneration": 2})
     second = answer["metadata"]["resourceVersion"]
     same = await bench.cluster.patch_status(bench.namespace, "patches", second, {"observedGeneration": 1})
     assert same["metadata"]["resourceVersion"] == second, "writing the same is no write"
-    cleared = await bench.cluster.patch_status(bench.namespace, "patches", second, {"observedGeneration": None})
+    cleared = await bench.cluster.patch_status(
+        bench.namespace, "patches", second, {"observedGeneration": None}
+    )
     assert "observedGeneration" not in cleared.get("status", {})
     with pytest.raises(NotFound):
         await bench.cluster.patch_status(bench.namespace, "nobody", "1", {"observedGeneration": 1})

@@ -84,7 +84,11 @@ def test_the_process_ends_with_78_and_says_why() -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["version"], ["run", "--help"]])
 def test_the_command_line_explains_itself(arguments: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "controller", *arguments], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-m", "controller", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

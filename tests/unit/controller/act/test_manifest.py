@@ -21,7 +21,12 @@ SETTINGS = Settings(sync_image="registry.example/sync:1", sync_service_account="
 
 def schedule(**spec):
     body = schedule_body(**spec)
-    body["metadata"] |= {"uid": "uid-1", "resourceVersion": "7", "generation": 1, "creationTimestamp": "2026-11-01T00:00:00Z"}
+    body["metadata"] |= {
+        "uid": "uid-1",
+        "resourceVersion": "7",
+        "generation": 1,
+        "creationTimestamp": "2026-11-01T00:00:00Z",
+    }
     return parse_schedule(body)
 
 
@@ -93,16 +98,28 @@ def test_the_pod_passes_the_restricted_standard_and_cannot_reach_the_api_server(
     assert spec["serviceAccountName"] == "sync"
     assert container["command"] == ["python", "-m", "sync", "run"]
     assert container["terminationMessagePolicy"] == "File"
-    assert environment({"spec": {"template": {"spec": spec}}})["GSC_SYNC_SUMMARY_PATH"] == container["terminationMessagePath"]
+    assert (
+        environment({"spec": {"template": {"spec": spec}}})["GSC_SYNC_SUMMARY_PATH"]
+        == container["terminationMessagePath"]
+    )
 
 
 def test_the_work_order_says_which_launch_of_what() -> None:
     spec = work_order(manifest.job(LAUNCH, schedule(window={"days": 3, "dataState": "Final"}), SETTINGS))
     assert (spec.schedule_uid, spec.namespace, spec.name) == ("uid-1", "team", "marketing")
-    assert (spec.run_id, spec.slot, spec.attempt, spec.launch, spec.trigger) == ("29400000", SLOT, 2, 3, "Cron")
+    assert (spec.run_id, spec.slot, spec.attempt, spec.launch, spec.trigger) == (
+        "29400000",
+        SLOT,
+        2,
+        3,
+        "Cron",
+    )
     assert (spec.window.days, spec.window.data_state) == (3, "Final")
     assert spec.limits.concurrency == SETTINGS.sync_concurrency
-    assert spec.workspaces[0].credentials_hint == "Secret 'acme-google' key 'credentials.json' in namespace 'team'"
+    assert (
+        spec.workspaces[0].credentials_hint
+        == "Secret 'acme-google' key 'credentials.json' in namespace 'team'"
+    )
     assert "Secret 'warehouse'" in spec.destination.hint
 
 
@@ -114,7 +131,9 @@ def test_each_credential_is_mounted_alone_and_may_be_missing() -> None:
     job = manifest.job(LAUNCH, schedule(workspaces=workspaces), SETTINGS)
     volumes = {it["name"]: it for it in pod(job)["volumes"]}
     secrets = [it["secret"] for it in volumes.values() if "secret" in it]
-    assert all(secret["optional"] and secret["items"] and secret["defaultMode"] == 0o440 for secret in secrets)
+    assert all(
+        secret["optional"] and secret["items"] and secret["defaultMode"] == 0o440 for secret in secrets
+    )
     assert [item["key"] for secret in secrets for item in secret["items"]][:2] == ["k1", "k2"]
     assert len(volumes) == 2 + 2, "two keys, the destination, and room for temporary files"
     paths = [workspace.credentials_path for workspace in work_order(job).workspaces]
@@ -132,7 +151,9 @@ def test_the_destination_is_a_directory_of_the_keys_that_matter() -> None:
     assert [item["key"] for item in volume["secret"]["items"]] == [
         "uri", "host", "port", "dbname", "user", "password", "sslmode", "ca.crt",
     ]  # fmt: skip
-    assert work_order(job).destination.path in {it["mountPath"] for it in pod(job)["containers"][0]["volumeMounts"]}
+    assert work_order(job).destination.path in {
+        it["mountPath"] for it in pod(job)["containers"][0]["volumeMounts"]
+    }
 
 
 def test_patterns_that_look_like_variables_reach_the_sync_unexpanded() -> None:
@@ -178,7 +199,15 @@ def test_a_schedule_that_cannot_be_served_makes_no_job() -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("1", 1), ("100m", "0.1"), ("1.5Gi", 1_610_612_736), ("2M", 2_000_000), ("1e3", 1000), ("x", None), ("-1", None)],
+    [
+        ("1", 1),
+        ("100m", "0.1"),
+        ("1.5Gi", 1_610_612_736),
+        ("2M", 2_000_000),
+        ("1e3", 1000),
+        ("x", None),
+        ("-1", None),
+    ],
 )
 def test_quantities(text: str, number: object) -> None:
     assert amount(text) == (None if number is None else Decimal(str(number)))
@@ -186,7 +215,9 @@ def test_quantities(text: str, number: object) -> None:
 
 def test_nothing_exceeds_its_cap_and_requests_never_exceed_limits() -> None:
     asked = (("requests", (("cpu", "8"), ("memory", "1Gi"))), ("limits", (("memory", "64Gi"),)))
-    got = resources(asked, {"requests": {"cpu": "50m"}, "limits": {"memory": "512Mi"}}, {"cpu": "2", "memory": "2Gi"})
+    got = resources(
+        asked, {"requests": {"cpu": "50m"}, "limits": {"memory": "512Mi"}}, {"cpu": "2", "memory": "2Gi"}
+    )
     assert got == {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
     assert resources((("requests", (("memory", "1Gi"),)),), {"limits": {"memory": "512Mi"}}, {}) == {
         "requests": {"memory": "512Mi"},

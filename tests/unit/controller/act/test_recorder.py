@@ -16,7 +16,12 @@ FAILED = Notice(EventReason.FAILED, "Google refused", warning=True)
 
 def schedule(uid: str = "s1"):
     body = schedule_body()
-    body["metadata"] |= {"uid": uid, "resourceVersion": "1", "generation": 1, "creationTimestamp": "2026-11-01T00:00:00Z"}
+    body["metadata"] |= {
+        "uid": uid,
+        "resourceVersion": "1",
+        "generation": 1,
+        "creationTimestamp": "2026-11-01T00:00:00Z",
+    }
     return parse_schedule(body)
 
 

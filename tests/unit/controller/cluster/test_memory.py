@@ -4,8 +4,8 @@ import pytest
 
 from controller.cluster.memory import JOB, POD, SCHEDULE, Fault, MemoryCluster
 from controller.cluster.port import Unavailable
-from tests.unit.controller.port_contract import CASES, Bench
 from tests.unit.controller.conftest import schedule_body
+from tests.unit.controller.port_contract import CASES, Bench
 
 
 class MemoryBench(Bench):
@@ -26,7 +26,10 @@ async def test_port(case, cluster) -> None:
 
 
 async def test_a_fault_before_leaves_nothing_and_one_after_has_happened(cluster) -> None:
-    cluster.faults += [Fault("create_job", Unavailable("down")), Fault("create_job", Unavailable("lost"), after=True)]
+    cluster.faults += [
+        Fault("create_job", Unavailable("down")),
+        Fault("create_job", Unavailable("lost"), after=True),
+    ]
     for _ in range(2):
         with pytest.raises(Unavailable):
             await cluster.create_job("team", {"metadata": {"name": "j"}})
@@ -41,7 +44,16 @@ async def test_an_owner_takes_what_it_owns_along(cluster) -> None:
     references = [{"uid": owner["metadata"]["uid"]}]
     cluster.apply(JOB, {"metadata": {"name": "j", "namespace": "team", "ownerReferences": references}})
     job = cluster.all(JOB)[0]
-    cluster.apply(POD, {"metadata": {"name": "p", "namespace": "team", "ownerReferences": [{"uid": job["metadata"]["uid"]}]}})
+    cluster.apply(
+        POD,
+        {
+            "metadata": {
+                "name": "p",
+                "namespace": "team",
+                "ownerReferences": [{"uid": job["metadata"]["uid"]}],
+            }
+        },
+    )
     seen = []
     cluster.subscribers.append(lambda kind, what, body: seen.append((kind, what)))
     cluster.remove(SCHEDULE, "team", "marketing")

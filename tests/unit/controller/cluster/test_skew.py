@@ -15,13 +15,17 @@ def clock() -> ManualClock:
     return ManualClock(datetime(2026, 11, 26, 4, 0, tzinfo=UTC))
 
 
-@pytest.mark.parametrize(("server_ahead", "held"), [(0, False), (59, False), (-59, False), (62, True), (-62, True)])
+@pytest.mark.parametrize(
+    ("server_ahead", "held"), [(0, False), (59, False), (-59, False), (62, True), (-62, True)]
+)
 async def test_only_a_large_skew_holds(clock, server_ahead: float, held: bool) -> None:
     cluster = MemoryCluster(clock)
     cluster.skew_seconds = server_ahead
     skew = Skew(cluster, clock)
     assert await skew.check()
     assert bool(skew.held) is held
+    if held:
+        assert ("behind" if server_ahead > 0 else "ahead of") in skew.held
     assert skew.seconds == pytest.approx(-server_ahead, abs=1)
 
 

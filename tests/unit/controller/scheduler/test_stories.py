@@ -6,7 +6,15 @@ import pytest
 from prometheus_client import generate_latest
 
 from controller.cluster.memory import JOB, SCHEDULE, Fault
-from controller.cluster.port import Conflict, NotFound, NotLeader, Refused, Throttled, Unauthorized, Unavailable
+from controller.cluster.port import (
+    Conflict,
+    NotFound,
+    NotLeader,
+    Refused,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
 from controller.model.names import job_name
 from controller.model.status import ConditionType, Outcome, RunState
 from tests.unit.controller.house import House
@@ -32,7 +40,12 @@ async def test_a_due_slot_becomes_a_job_then_a_status_then_a_result(house) -> No
     assert status.current is None
     assert status.history[0].outcome is Outcome.SUCCEEDED
     assert status.counters.runs == status.counters.succeeded == status.counters.launches == 1
-    assert house.metric("runs_total", namespace="team", schedule="marketing", trigger="Cron", outcome="Succeeded") == 1
+    assert (
+        house.metric(
+            "runs_total", namespace="team", schedule="marketing", trigger="Cron", outcome="Succeeded"
+        )
+        == 1
+    )
     assert house.metric("launches_total", result="Created") == 1
 
 
@@ -66,7 +79,9 @@ async def test_a_failure_is_retried_after_its_delay(house) -> None:
 
 @pytest.mark.parametrize("call", ["create_job", "patch_status"])
 @pytest.mark.parametrize("after", [False, True], ids=["just before", "just after"])
-async def test_dying_around_any_write_of_a_launch_leaves_one_job_and_a_right_status(house, call, after) -> None:
+async def test_dying_around_any_write_of_a_launch_leaves_one_job_and_a_right_status(
+    house, call, after
+) -> None:
     house.apply()
     await house.settle()
     await house.clock.advance(31)
@@ -119,7 +134,10 @@ async def test_a_create_that_never_arrived_is_made_later(house) -> None:
 async def test_a_create_whose_fate_cannot_be_learnt_is_decided_again(house) -> None:
     house.apply()
     await house.settle()
-    house.cluster.faults = [Fault("create_job", Unavailable("lost"), after=True), Fault("get_job", Unavailable("down"))]
+    house.cluster.faults = [
+        Fault("create_job", Unavailable("lost"), after=True),
+        Fault("get_job", Unavailable("down")),
+    ]
     await house.at(4)
     assert house.metric("operator_errors_total", where="create") == 1
     await house.wait(2)
@@ -208,7 +226,10 @@ async def test_a_deleted_namespace_is_a_refusal_too(house) -> None:
 async def test_an_expired_token_delays_and_loses_nothing(house) -> None:
     house.apply()
     await house.settle()
-    house.cluster.faults = [Fault("list_jobs", Unauthorized("expired")), Fault("create_job", Unauthorized("expired"))]
+    house.cluster.faults = [
+        Fault("list_jobs", Unauthorized("expired")),
+        Fault("create_job", Unauthorized("expired")),
+    ]
     await house.at(4)
     assert house.jobs() == []
     assert house.metric("operator_errors_total", where="list") == 1
@@ -225,6 +246,26 @@ async def test_one_odd_schedule_does_not_stop_the_others(house) -> None:
     assert job["metadata"]["labels"]["gscsync.io/schedule"] == "fine"
     assert house.status("odd").condition(ConditionType.READY).status == "False"
     assert house.metric("schedules", phase="Stalled") == 1
+
+
+async def test_a_bug_that_only_one_schedule_meets_is_its_own(house) -> None:
+    sound = house.scheduler._decide
+
+    def buggy(schedule, *arguments, **options):
+        if schedule.name == "odd":
+            raise ZeroDivisionError
+        return sound(schedule, *arguments, **options)
+
+    house.scheduler._decide = buggy
+    house.apply("odd")
+    house.apply("fine")
+    await house.at(4)
+    assert len(house.jobs()) == 1
+    errors = house.metric("operator_errors_total", where="decide")
+    assert 1 <= errors <= 8, "set back further each time"
+    house.scheduler._decide = sound
+    await house.wait(300)
+    assert house.status("odd").counters.launches == 1
 
 
 async def test_a_failure_of_one_is_its_own(house) -> None:
@@ -249,7 +290,9 @@ async def test_many_that_are_due_share_one_list_and_get_their_jobs_before_their_
     assert len(house.jobs()) == 30
     assert calls.count("list_jobs") == 1
     assert calls.count("create_job") == calls.count("patch_status") == 30
-    assert calls.index("patch_status") > max(index for index, call in enumerate(calls) if call == "create_job")
+    assert calls.index("patch_status") > max(
+        index for index, call in enumerate(calls) if call == "create_job"
+    )
 
 
 async def test_a_held_operator_launches_nothing_and_says_why(house) -> None:
@@ -304,7 +347,9 @@ async def test_dying_around_a_delete_deletes_in_the_end(house, after) -> None:
 async def test_a_deleted_schedule_is_forgotten_with_its_series(house) -> None:
     house.apply()
     await house.at(4)
-    assert house.metric("schedule_info", namespace="team", schedule="marketing", cron="0 4 * * *", time_zone="Etc/UTC")
+    assert house.metric(
+        "schedule_info", namespace="team", schedule="marketing", cron="0 4 * * *", time_zone="Etc/UTC"
+    )
     house.cluster.remove(SCHEDULE, "team", "marketing")
     await house.settle()
     assert 'schedule="marketing"' not in _exposition(house)

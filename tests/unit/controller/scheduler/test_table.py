@@ -16,7 +16,12 @@ NOW = datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
 
 def schedule(uid: str = "s1", rv: str = "10", name: str = "marketing"):
     body = schedule_body(name)
-    body["metadata"] |= {"uid": uid, "resourceVersion": rv, "generation": 1, "creationTimestamp": "2026-11-01T00:00:00Z"}
+    body["metadata"] |= {
+        "uid": uid,
+        "resourceVersion": rv,
+        "generation": 1,
+        "creationTimestamp": "2026-11-01T00:00:00Z",
+    }
     return parse_schedule(body)
 
 
@@ -63,7 +68,9 @@ def test_versions_never_go_back(table) -> None:
     assert table.entry("s1").status.counters.runs == 2
 
 
-@pytest.mark.parametrize(("text", "number"), [("17", 17), ("9" * 25, int("9" * 25)), ("", 0), ("abc", 0), ("-3", 0)])
+@pytest.mark.parametrize(
+    ("text", "number"), [("17", 17), ("9" * 25, int("9" * 25)), ("", 0), ("abc", 0), ("-3", 0)]
+)
 def test_a_version_is_a_number_or_oldest(text: str, number: int) -> None:
     assert version(text) == number
 

@@ -1,0 +1,97 @@
+"""The whole operator around a cluster in memory: it starts, leads, launches, and ends when asked, or by a bug."""
+
+import asyncio
+
+import pytest
+
+from controller.app import App
+from controller.clock import SystemClock
+from controller.cluster.memory import JOB, LEASE, SCHEDULE, Fault, MemoryCluster
+from controller.cluster.port import Unavailable
+from controller.settings import Settings
+from tests.unit.controller.conftest import schedule_body
+
+
+@pytest.fixture
+def cluster() -> MemoryCluster:
+    return MemoryCluster(SystemClock())
+
+
+def settings(tmp_path, **changes) -> Settings:
+    base = {
+        "bind": "127.0.0.1",
+        "health_port": 0,
+        "metrics_port": 0,
+        "namespaces": ("team",),
+        "kubeconfig": str(tmp_path / "none"),
+        "lease_seconds": 3,
+        "lease_renew_seconds": 2,
+        "lease_retry_seconds": 0.2,
+        "identity": "me",
+    }
+    return Settings(**(base | changes))
+
+
+async def until(holds, seconds: float = 15) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("election", [True, False], ids=["elected", "alone"])
+async def test_it_starts_launches_and_stops(cluster, tmp_path, election) -> None:
+    cluster.apply(SCHEDULE, schedule_body(runOnCreate=True))
+    stop = asyncio.Event()
+    app = App(settings(tmp_path, leader_election=election), cluster, SystemClock())
+    running = asyncio.create_task(app.run(stop))
+    await until(lambda: cluster.all(JOB))
+    await until(lambda: cluster.all("Event"))
+    facts = app.facts()
+    assert facts.leading
+    assert facts.problems == ()
+    assert facts.resync_age is not None
+    app._refresh()
+    assert app.registry.get_sample_value("gsc_sync_operator_leader") == 1
+    assert bool(cluster.all(LEASE)) is election
+    stop.set()
+    async with asyncio.timeout(8):
+        await running
+    if election:
+        assert cluster.all(LEASE)[0]["spec"]["holderIdentity"] == ""
+    assert len(cluster.all(JOB)) == 1
+
+
+async def test_what_is_missing_is_shown_and_served_around(cluster, tmp_path) -> None:
+    cluster.missing = ["the operator may not list pods"]
+    cluster.faults = [Fault("problems", Unavailable("down"))]
+    stop = asyncio.Event()
+    app = App(settings(tmp_path), cluster, SystemClock())
+    running = asyncio.create_task(app.run(stop))
+    await until(lambda: app.facts().problems)
+    assert "does not answer" in app.facts().problems[0]
+    stop.set()
+    await running
+
+
+async def test_a_lost_lease_stops_it_and_a_new_term_begins_with_a_resync(cluster, tmp_path) -> None:
+    stop = asyncio.Event()
+    app = App(settings(tmp_path, lease_seconds=1, lease_renew_seconds=0.6), cluster, SystemClock())
+    running = asyncio.create_task(app.run(stop))
+    await until(lambda: app._serving)
+    cluster.change(
+        LEASE, "default", "gsc-sync-operator", {"spec": {"holderIdentity": "other", "renewTime": "x"}}
+    )
+    await until(lambda: not app._serving)
+    assert not app.is_leading()
+    before = cluster.calls.count("list_schedules")
+    await until(lambda: app._serving)
+    assert cluster.calls.count("list_schedules") > before
+    stop.set()
+    await running
+
+
+async def test_a_bug_ends_the_process(cluster, tmp_path) -> None:
+    cluster.faults = [Fault("list_jobs", RuntimeError("a bug"))]
+    app = App(settings(tmp_path), cluster, SystemClock())
+    with pytest.raises(ExceptionGroup):
+        await app.run(asyncio.Event())
