@@ -82,10 +82,10 @@ class Dictionaries:
     def _text_ids(self, kind: str, texts: list[str]) -> dict[str, int]:
         hashes = {hash_of(text): text for text in texts}
         column = "url" if kind == "property" else "text"
-        select = f'SELECT hash, id FROM "{self._schema}".{kind} WHERE hash = ANY(%s)'
+        select = f'SELECT hash, id FROM "{self._schema}".{kind} WHERE hash = ANY(%b)'
         insert = (
             f'INSERT INTO "{self._schema}".{kind} (hash, {column}, altered)'
-            " SELECT * FROM unnest(%s::bytea[], %s::text[], %s::bool[]) ON CONFLICT (hash) DO NOTHING RETURNING hash, id"
+            " SELECT * FROM unnest(%b::bytea[], %b::text[], %b::bool[]) ON CONFLICT (hash) DO NOTHING RETURNING hash, id"
         )
 
         def work(connection: Connection) -> dict[bytes, int]:
@@ -104,7 +104,7 @@ class Dictionaries:
         return {hashes[key]: id_ for key, id_ in self._in_transaction(work).items()}
 
     def _code_ids(self, kind: str, codes: list[str]) -> dict[str, int]:
-        select = f'SELECT code, id FROM "{self._schema}".{kind} WHERE code = ANY(%s)'
+        select = f'SELECT code, id FROM "{self._schema}".{kind} WHERE code = ANY(%b)'
         insert = f'INSERT INTO "{self._schema}".{kind} (code) SELECT unnest(%s::text[]) ON CONFLICT (code) DO NOTHING'
         shown = {code: as_code(code) for code in codes}
 
