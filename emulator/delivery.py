@@ -136,7 +136,8 @@ async def _endless(request: web.BaseRequest, fault: Fault) -> web.StreamResponse
         transport.write(b"HTTP/1.1 200 OK\r\n")
     number = 0
     while transport is not None and not transport.is_closing() and loop.time() < end:
-        transport.write(f"X-Padding-{number}: {'x' * 64}\r\n".encode())
-        number += 1
+        lines = (f"X-Padding-{number + n}: {'x' * 64}\r\n" for n in range(20))
+        transport.write("".join(lines).encode())
+        number += 20
         await asyncio.sleep(0.01)
     return _abort(request, web.Response())
