@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -20,17 +18,15 @@ def everything(stage: Stage, console: Console) -> None:
         )
         console.print(stage.kubectl.run(*arguments).rstrip(), highlight=False, markup=False)
     console.print("\n[bold]rows in Postgres, per property and day[/]", highlight=False)
-    table = Table(box=None, pad_edge=False)
-    for column in ("property", "type", "days", "rows a day", "rows", "clicks"):
-        table.add_column(column, overflow="fold")
     for (name, kind), group in groupby(stage.rows(), key=lambda row: (row["property"], row["searchType"])):
         days = list(group)
-        counts = [str(day["rows"]) for day in days]
-        table.add_row(
-            name, kind, f"{days[0]['day'][5:]} .. {days[-1]['day'][5:]}", " ".join(counts),
-            str(sum(day["rows"] for day in days)), str(sum(day["clicks"] for day in days)),
-        )  # fmt: skip
-    console.print(table)
+        total = sum(day["rows"] for day in days)
+        console.print(f"{name} ({kind}): {total} rows", highlight=False, markup=False)
+        console.print(
+            "   " + "".join(f" {day['day'][5:]}: {day['rows']}" for day in days),
+            highlight=False,
+            markup=False,
+        )
 
 
 def explore(stage: Stage, console: Console) -> None:

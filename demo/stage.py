@@ -72,6 +72,8 @@ class Stage:
         repository, _, tag = self.images.runtime.rpartition(":")
         values = {
             "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},
+            # The stand-in answers on another port than Google.
+            "networkPolicy": {"httpsPorts": [443, 80, 8080]},
             "sync": {
                 "extraEnv": {
                     "GSC_SYNC_API_BASE_URL": f"{self.emulator_url}/webmasters/v3",
@@ -89,6 +91,7 @@ class Stage:
             RELEASE,
             str(CHART),
             "--create-namespace",
+            "--take-ownership",
             "-f",
             str(file),
             *extra,

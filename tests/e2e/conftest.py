@@ -29,7 +29,6 @@ def demo_output() -> Iterator[str]:
         [sys.executable, "-m", "demo", "up"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=900,
         env={**os.environ, "COLUMNS": "160"},
     )  # fmt: skip
-    print(done.stdout[-20_000:], done.stderr[-5_000:])
     assert done.returncode == 0, done.stderr[-3000:] or done.stdout[-3000:]
     yield done.stdout
     subprocess.run([sys.executable, "-m", "demo", "down"], cwd=ROOT, check=True, timeout=300)

@@ -54,7 +54,7 @@ def test_the_rows_in_postgres_are_the_data_set(stage: Stage) -> None:
 def test_the_list_fits_a_terminal(stage: Stage) -> None:
     text = stage.kubectl.run("get", "gscsyncs")
     header = text.splitlines()[0]
-    for column in ("SCHEDULE", "READY", "LAST RESULT", "LAST SUCCESS", "FAILURES", "RETRIES", "NEXT", "AGE"):
+    for column in ("WS", "SCHEDULE", "READY", "RESULT", "SUCCESS", "FAILURES", "RETRIES", "NEXT RUN", "AGE"):
         assert column in header
     assert max(map(len, text.splitlines())) <= 120
     assert "<invalid>" not in text
