@@ -29,6 +29,8 @@ from controller.model.text import cut
 
 YOUNG = timedelta(seconds=60)
 """An object younger than this cannot have lost its status."""
+AGAIN = timedelta(seconds=1)
+"""After the first visit."""
 _FIRST_BACKOFF, _LAST_BACKOFF = 10, 300
 
 
@@ -48,8 +50,8 @@ def decide(
     draft = Draft(schedule, status, now)
     mine = adopt.ours(schedule, jobs)
     cron, problem = epoch.cron_of(schedule)
-    lost = False
-    if not status.schedule_hash:
+    first_visit, lost = not status.schedule_hash, False
+    if first_visit:
         if not jobs_fresh and now - schedule.created_at > YOUNG:
             return ask_again
         lost = adopt.rebuild(draft, mine)
@@ -66,14 +68,16 @@ def decide(
             manual.begin_creation_run(draft)
     if problem:
         _say_invalid(draft, problem)
-    if not admit(draft, cron, held=held, fresh=jobs_fresh):
+    # The first visit launches nothing: once its status is written, a status that is missing can only have been lost.
+    if not first_visit and not admit(draft, cron, held=held, fresh=jobs_fresh):
         return ask_again
     serving = cron is not None and schedule.spec is not None and not schedule.spec.suspend
     draft.change(
         next_slot=cron.next_after(max(now, schedule.created_at)) if cron is not None and serving else None
     )
     draft.status = settle(schedule, draft.status, now, problem=problem, held=held)
-    return replace(draft.decision(), wake_at=wake_at(schedule, draft.status, mine, now))
+    at = now + AGAIN if first_visit else wake_at(schedule, draft.status, mine, now)
+    return replace(draft.decision(), wake_at=at)
 
 
 def after_create(

@@ -133,8 +133,17 @@ def test_the_jobs_of_forgotten_tokens_are_not_taken_for_new() -> None:
     assert world.status.counters.runs == runs == 14
 
 
+def test_the_first_visit_launches_nothing_so_that_a_missing_status_is_a_lost_one() -> None:
+    world = World(spec={"runOnCreate": True}, now=at("04:20"))
+    decision = world.turn()
+    assert decision.launch is None
+    assert decision.wake_at == at("04:20:01")
+    assert world.turn().launch is not None
+
+
 def test_a_first_run_of_creation_is_adopted() -> None:
     world = World(spec={"runOnCreate": True})
+    world.turn()
     dying(world, "created")
     world.go("03:31")
     assert len(world.made) == 1
@@ -146,6 +155,7 @@ def test_a_first_run_of_creation_is_adopted() -> None:
 
 def test_slots_that_came_due_after_a_crash_at_creation_are_not_lost() -> None:
     world = World(spec={"runOnCreate": True})
+    world.turn()
     dying(world, "created")
     world.end(0, summary())
     world.go("04:30")
