@@ -12,11 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import yaml
+from pydantic import ValidationError
 
 from emulator.api import Api
 from emulator.clock import Clock
 from emulator.config import Config, default_config, load
-from emulator.control import ALL_DIMENSIONS
+from emulator.control import ALL_DIMENSIONS, RULES
+from emulator.faults import Rule
 from emulator.keys import Keys
 from emulator.server import Service, start
 
@@ -45,6 +48,12 @@ from emulator.server import Service, start
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the keys of the service accounts; shared with `python -m emulator.credentials`.",
 )
+@click.option(
+    "--faults",
+    "faults_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML or JSON list of fault rules that hold from the start.",
+)
 @click.option("--latency-ms", type=click.FloatRange(min=0), help="Waits this long before each answer.")
 @click.option(
     "--cache-megabytes", type=click.IntRange(min=1), help="Bounds the memory of rows and prepared pages."
@@ -61,6 +70,7 @@ def main(
     now_text: str | None,
     ticking: bool,  # noqa: FBT001 - click passes options by name
     keys_path: Path | None,
+    faults_path: Path | None,
     latency_ms: float | None,
     cache_megabytes: int | None,
     warm: int,
@@ -73,7 +83,7 @@ def main(
     credentials/NAME?url=..., accounts/NAME, latency, tokens/expire, warm.
     See emulator/README.md.
     """
-    config = load(config_path) if config_path else default_config()
+    config = _config(config_path)
     changes = {"seed": seed, "latency_ms": latency_ms, "cache_megabytes": cache_megabytes}
     given = {name: value for name, value in changes.items() if value is not None}
     config = Config.model_validate(config.model_dump() | given)
@@ -81,7 +91,24 @@ def main(
         click.echo(config.model_dump_json(indent=2))
         return
     clock = _clock(now_text, ticking=ticking)
-    asyncio.run(_serve(Api(config, clock, Keys(config, keys_path)), host, port, warm))
+    api = Api(config, clock, Keys(config, keys_path))
+    if faults_path:
+        api.script.replace(_rules(faults_path))
+    asyncio.run(_serve(api, host, port, warm))
+
+
+def _rules(path: Path) -> list[Rule]:
+    try:
+        return RULES.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise click.BadParameter(str(error), param_hint="--faults") from error
+
+
+def _config(path: Path | None) -> Config:
+    try:
+        return load(path) if path else default_config()
+    except (ValidationError, yaml.YAMLError) as error:
+        raise click.BadParameter(str(error), param_hint="--config") from error
 
 
 def _clock(text: str | None, *, ticking: bool) -> Clock:

@@ -63,7 +63,7 @@ class Api:
         self._answers = itertools.count()
         bytes_held = config.cache_megabytes * 1024 * 1024
         self._pages: Cache[Page] = Cache(bytes_held // 2, lambda page: page.weight)
-        self._reports: Cache[Report] = Cache(bytes_held // 4 // ROW_BYTES, lambda report: len(report.rows))
+        self._reports: Cache[Report] = Cache(bytes_held // 8 // ROW_BYTES, lambda report: len(report.rows))
 
     def account_of(self, authorization: str | None) -> Account | None:
         """Who asks, if that can be told."""

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from emulator.config import SEARCH_TYPES
+
 PREFIX = "/webmasters/v3"
+_SEARCH_TYPES = {name.lower(): name for name in SEARCH_TYPES}
 TOKEN_PATHS = ("/token", "/oauth2/v4/token", "/o/oauth2/token")
 
 
@@ -42,7 +45,8 @@ class Call:
     def search_type(self) -> str:
         if self.operation != "query":
             return ""
-        return str(self.hint("type") or self.hint("searchType") or "web")
+        given = str(self.hint("type") or self.hint("searchType") or "web")
+        return _SEARCH_TYPES.get(given.replace("_", "").lower(), given)
 
     @property
     def start_row(self) -> int:

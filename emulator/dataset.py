@@ -70,8 +70,8 @@ class Dataset:
         self._seed = str(seed)
         self._cap = config.cap
         self._properties = {prop.url: prop for prop in config.properties}
-        rows_held = config.cache_megabytes * 1024 * 1024 // 8 // ROW_BYTES
-        self._universes: Cache[list[Atom]] = Cache(rows_held, len)
+        rows_held = config.cache_megabytes * 1024 * 1024 // 4 // ROW_BYTES
+        self._universes: Cache[list[Atom]] = Cache(rows_held // 2, len)
         self._days: Cache[list[Row]] = Cache(rows_held, len)
 
     def property_of(self, url: str) -> Property:

@@ -64,10 +64,7 @@ class Match(Model):
             (self.operation, call.operation),
             (self.property, call.site),
             (self.account, call.account),
-            (
-                self.type,
-                call.search_type.replace("GOOGLE_NEWS", "googleNews").replace("googlenews", "googleNews"),
-            ),
+            (self.type, call.search_type),
             (self.start_row, call.start_row),
         )
         if any(want is not None and want != have for want, have in wanted):

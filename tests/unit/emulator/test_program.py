@@ -21,7 +21,11 @@ def test_it_serves_the_configuration_it_was_given(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("accounts: [{name: solo, properties: {'sc-domain:a.example': siteOwner}}]\n"
                       "properties: [{url: 'sc-domain:a.example', rows: {web: 3}}]\n")  # fmt: skip
+    faults = tmp_path / "faults.yaml"
+    faults.write_text("[{match: {operation: sites.list}, fault: {kind: load-403}}]")
     arguments = [
+        "--faults",
+        str(faults),
         "--config",
         str(config),
         "--now",
@@ -44,6 +48,7 @@ def test_it_serves_the_configuration_it_was_given(tmp_path: Path) -> None:
             assert (ready["seed"], ready["accounts"]) == (9, ["solo"])
             clock = requests.get(f"{ready['url']}/_emulator/clock", timeout=10).json()
             assert clock["now"].startswith("2026-03-20T20:0")
+            assert requests.get(f"{ready['url']}/sites", timeout=10).status_code == 403
             written = tmp_path / "solo.json"
             subprocess.run(
                 [sys.executable, "-m", "emulator.credentials", "--config", str(config), "--account", "solo",
@@ -66,9 +71,13 @@ def test_it_serves_the_configuration_it_was_given(tmp_path: Path) -> None:
         (["--now", "yesterday"], "--now"),
         (["--now", "2026-03-20T20:00:00"], "offset"),
         (["--config", "none"], "none"),
+        (["--config", "WRONG"], "surprise"),
+        (["--faults", "WRONG"], "list"),
     ],
 )
-def test_wrong_options_are_explained(arguments: list[str], words: str) -> None:
+def test_wrong_options_are_explained(tmp_path: Path, arguments: list[str], words: str) -> None:
+    (tmp_path / "wrong.yaml").write_text("surprise: 1")
+    arguments = [text.replace("WRONG", str(tmp_path / "wrong.yaml")) for text in arguments]
     ended = subprocess.run(
         [sys.executable, "-m", "emulator", *arguments],
         capture_output=True,
