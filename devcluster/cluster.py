@@ -47,7 +47,6 @@ class Wish:
 
 def up(wish: Wish, places: Places, say: Callable[[str], None]) -> Record:
     folder = places.run_folder(wish.name)
-    machine.refuse(machine.problems(machine.look(places), whole=wish.whole))
     if wish.whole and len(str(folder)) > LONGEST_RUN_FOLDER:
         raise DevclusterError(
             f"{folder} is too long for the sockets in it; set XDG_STATE_HOME to a shorter folder"
@@ -59,6 +58,7 @@ def up(wish: Wish, places: Places, say: Callable[[str], None]) -> Record:
         if there is not None:
             say(f"{wish.name} is up already")
             return there
+        machine.refuse(machine.problems(machine.look(places), whole=wish.whole))
         if folder.exists():
             say(f"cleaning up what is left of {wish.name}")
             _remove(folder, places)
@@ -193,18 +193,21 @@ def _remove(folder: Path, places: Places) -> None:
     for name, process in started.items():
         if name not in STOPPED_LAST:
             processes.stop(process, 0)
-    if node.held_by(folder):
+    # After a reboot the note in /run is gone, and so is nearly all of the node.
+    whole = node.held_by(folder) or (node.holder() is None and record is not None and record.mode == WHOLE)
+    if whole:
         node.stop_containers(folder, places.binaries)
     for name in STOPPED_LAST:
         if name in started:
             processes.stop(started[name], 0)
     processes.kill_all(processes.strays(places.binaries, folder))
-    if node.held_by(folder):
+    if whole:
         node.clean(folder)
-        shutil.rmtree(folder, ignore_errors=False)
-        node.release_machine()
-    elif folder.exists():
+    node.refuse_to_delete_mounts(folder)
+    if folder.exists():
         shutil.rmtree(folder)
+    if whole:
+        node.release_machine()
     PortRegistry(places.clusters).release(folder.name)
 
 

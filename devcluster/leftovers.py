@@ -187,7 +187,7 @@ def _remove_files(folder: Path, note: Mapping[str, str]) -> None:
     for file in tasks.glob("*/bootstrap.json"):
         Path(json.loads(file.read_text())["address"].removeprefix("unix://")).unlink(missing_ok=True)
     existed = note.get("existed", "").split(":")
-    if str(DEVICE_SOCKET.parent) not in existed:
+    if note and str(DEVICE_SOCKET.parent) not in existed:
         DEVICE_SOCKET.unlink(missing_ok=True)
     for name in FOLDERS:
         place = Path(name)

@@ -169,5 +169,11 @@ def stop_containers(folder: Path, binaries: Path) -> None:
     leftovers.kill_containers(folder, binaries)
 
 
+def refuse_to_delete_mounts(folder: Path) -> None:
+    """What is mounted below the run folder may be the user's own data (a hostPath): never delete through it."""
+    if mounts := leftovers.mounts_below(folder):
+        raise DevclusterError(f"still mounted, so not deleted: {' '.join(mounts)}")
+
+
 def clean(folder: Path) -> None:
     leftovers.clean(folder, _note() or {})

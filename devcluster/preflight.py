@@ -24,6 +24,7 @@ class Facts:
     missing_modules: tuple[Module, ...]
     has_go: bool
     has_clients: bool
+    has_apt: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,18 @@ def report(facts: Facts, *, whole: bool) -> Report:
         problems.append(
             f"{disk:.0f} GB of free disk are needed for the first build, {facts.machine.free_disk_gb:.1f} are there"
         )
+    if facts.missing_packages and not facts.has_apt:
+        problems.append(
+            f"install these with your package manager first (Debian's names): {' '.join(facts.missing_packages)}"
+        )
+    if not facts.has_clients and facts.machine.processor != "x86_64":
+        problems.append(
+            f"the packaged kubectl and helm are for x86-64, this machine is {facts.machine.processor}"
+        )
     lines = [
         "root: " + (("needed, and given" if facts.machine.root else "needed") if whole else "not needed"),
         "packages: "
-        + (
-            f"apt-get will install {' '.join(facts.missing_packages)}"
-            if facts.missing_packages
-            else "all there"
-        ),
+        + (f"to be installed: {' '.join(facts.missing_packages)}" if facts.missing_packages else "all there"),
         f"memory: about {memory:.0f} GB; {facts.machine.free_memory_gb:.1f} GB free",
         f"disk: about {disk:.0f} GB; {facts.machine.free_disk_gb:.1f} GB free",
     ]
@@ -93,6 +98,7 @@ def look(places: Places, modules: Iterable[Module], names: Iterable[str]) -> Fac
         missing_modules=tuple(missing(list(modules), places, go_version(go) if go else None)),
         has_go=go is not None,
         has_clients=find_clients(places) is not None,
+        has_apt=packages.find("apt-get") is not None,
     )
 
 

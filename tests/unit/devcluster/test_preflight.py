@@ -12,7 +12,7 @@ from devcluster.machine import Machine
 from devcluster.preflight import Facts, report
 
 GOOD = Machine(system="linux", processor="x86_64", root=True, free_disk_gb=50, free_memory_gb=8)
-READY = Facts(GOOD, missing_packages=(), missing_modules=(), has_go=True, has_clients=True)
+READY = Facts(GOOD, missing_packages=(), missing_modules=(), has_go=True, has_clients=True, has_apt=True)
 
 
 def test_a_machine_that_has_all_is_told_so() -> None:
@@ -25,10 +25,12 @@ def test_a_machine_that_has_all_is_told_so() -> None:
 
 
 def test_a_fresh_machine_is_told_what_is_installed_fetched_and_built_and_how_long_it_takes() -> None:
-    fresh = Facts(GOOD, ("runc", "nftables"), recipe.FOR_CLUSTER, has_go=False, has_clients=False)
+    fresh = Facts(
+        GOOD, ("runc", "nftables"), recipe.FOR_CLUSTER, has_go=False, has_clients=False, has_apt=True
+    )
     said = report(fresh, whole=True)
     assert said.problems == ()
-    assert "packages: apt-get will install runc nftables" in said.lines
+    assert "packages: to be installed: runc nftables" in said.lines
     assert "Go, kubectl and helm" in said.text()
     assert "controlplane, kwok, containerd, dns, pause" in said.text()
     assert said.minutes == sum(module.minutes for module in recipe.FOR_CLUSTER)
@@ -79,3 +81,13 @@ def test_crun_is_refused_and_never_removed_where_somebody_has_it() -> None:
     fresh = packages.install_command(["buildah"], crun_is_there=False)
     assert fresh[-3:] == ["buildah", "runc", "crun-"]
     assert "crun-" not in packages.install_command(["buildah"], crun_is_there=True)
+
+
+def test_missing_packages_where_there_is_no_apt_are_a_problem_that_lists_them() -> None:
+    other = replace(READY, missing_packages=("runc",), has_apt=False)
+    assert "Debian's names): runc" in report(other, whole=True).problems[0]
+
+
+def test_another_processor_is_told_that_the_clients_are_not_for_it() -> None:
+    arm = replace(READY, machine=replace(GOOD, processor="aarch64"), has_clients=False)
+    assert "x86-64" in report(arm, whole=False).problems[0]
