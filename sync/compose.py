@@ -22,6 +22,7 @@ from sync.clock import Clock
 from sync.errors import ConfigurationError
 from sync.events import Events
 from sync.google.account import GoogleAccess
+from sync.google.client import SkewWatch
 from sync.google.http import RequestsTransport
 from sync.google.rate import Rates
 from sync.google.retry import Policy
@@ -109,6 +110,7 @@ def parts(spec: RunSpec, settings: Settings, clock: Clock, started: float) -> It
         rates=Rates(spec.limits.requests_per_second_per_property, clock),
         policy=Policy(load_cooldown=spec.limits.load_cooldown_seconds),
         observer=events,
+        skew=SkewWatch(clock.now),
     )
     try:
         yield Parts(spec, accounts, stop, tally, events, clock, started)

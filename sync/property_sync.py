@@ -41,6 +41,7 @@ class PropertySync:
     def __init__(
         self, property_: str, workspace: str, account: Account, launch: Launch, halt: Halt, done: Done
     ) -> None:
+        """`done` are the cells of this property that the run has committed before."""
         self._property = property_
         self._workspace = workspace
         self._account = account
@@ -172,7 +173,7 @@ class PropertySync:
 
     def _remember_final_days(self) -> None:
         """Cells of earlier launches of this run are skipped, but count for the newest final day."""
-        days = [cell.day for cell in self._done if cell.property == self._property]
+        days = [cell.day for cell in self._done]
         if not days:
             return
         for entry in self._launch.store.ledger(self._property, min(days), max(days)):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 
 from contract import Workspace
 from sync.account import Account, Accounts
@@ -74,6 +75,7 @@ def sync_workspaces(launch: Launch, done: Done, tick: Callable[[], None]) -> lis
 
     Raises what concerns everybody: DatabaseError, Superseded, and whatever nobody foresaw.
     """
+    done_of = {name: frozenset(cells) for name, cells in groupby(sorted(done), lambda cell: cell.property)}
     found: dict[str, Found] = {}
     outcomes: dict[str, list[PropertyOutcome]] = {workspace.name: [] for workspace in launch.spec.workspaces}
     tasks = _Tasks(launch.spec.limits.concurrency)
@@ -87,7 +89,8 @@ def sync_workspaces(launch: Launch, done: Done, tick: Callable[[], None]) -> lis
 
     def work(place: Found, name: str) -> None:
         assert place.account is not None
-        sync = PropertySync(name, place.workspace.name, place.account, launch, place.halt, done)
+        mine = done_of.get(name, frozenset())
+        sync = PropertySync(name, place.workspace.name, place.account, launch, place.halt, mine)
         outcomes[place.workspace.name].append(sync.sync())
 
     for workspace in launch.spec.workspaces:

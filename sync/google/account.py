@@ -60,6 +60,7 @@ class GoogleAccess:
     rates: Rates
     policy: Policy
     observer: Observer
+    skew: SkewWatch
 
     def __call__(self, workspace: Workspace) -> Account:
         """Raises CredentialsError when the file is missing or of no use: no request is needed to know that."""
@@ -82,7 +83,7 @@ class GoogleAccess:
             draw=self.draw,
             policy=self.policy,
             observer=self.observer,
-            skew=SkewWatch(self.clock.now),
+            skew=self.skew,
         )
         identity = self.rates.bucket(f"identity {workspace.name}", IDENTITY_REQUESTS_PER_SECOND)
         return GoogleAccount(client, identity, self.rates, _decoders())

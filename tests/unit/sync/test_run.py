@@ -14,6 +14,7 @@ from sync.clock import ManualClock
 from sync.errors import DatabaseIncompatible, DatabaseRefused, DatabaseUnavailable, Superseded
 from sync.events import Events
 from sync.google.account import GoogleAccess
+from sync.google.client import SkewWatch
 from sync.google.rate import Rates
 from sync.google.retry import Policy
 from sync.launch import Launch
@@ -71,6 +72,7 @@ class House:
             rates=Rates(order.limits.requests_per_second_per_property, self.clock),
             policy=Policy(load_cooldown=order.limits.load_cooldown_seconds),
             observer=events,
+            skew=SkewWatch(self.clock.now),
         )
         self.launch = Launch(
             order, self.store, accounts, self.clock, self.stop, self.tally, events, self.clock.monotonic()

@@ -1,0 +1,167 @@
+"""One question to Google: replays, a new token, the pace, and the clock."""
+
+from __future__ import annotations
+
+import json
+from email.utils import format_datetime
+
+import pytest
+
+from sync.errors import BadAnswer, CredentialsError, GoogleUnavailable, PropertyError
+from sync.google.answers import decode_sites
+from sync.google.client import Client, SkewWatch, query_question, sites_question
+from sync.google.credentials import FileMinter
+from sync.google.rate import Bucket
+from sync.google.retry import Policy
+from sync.google.tokens import Tokens
+from sync.google.transport import Request, Response, TransportError
+from tests.unit.sync.fakes import (
+    SLOT,
+    Recorder,
+    answer,
+    clock,
+    permission_refusal,
+    qps_refusal,
+    refusal,
+    workspace,
+)
+
+SITES = answer(200, {"siteEntry": [{"siteUrl": "sc-domain:a", "permissionLevel": "siteOwner"}]})
+
+
+class Wire:
+    """Gives tokens, and these answers in turn to everything else."""
+
+    def __init__(self, *answers: Response | Exception):
+        self.answers = list(answers)
+        self.asked: list[Request] = []
+        self.tokens = 0
+
+    def send(self, request: Request) -> Response:
+        if "token" in request.url:
+            self.tokens += 1
+            return answer(200, {"access_token": f"t{self.tokens}", "expires_in": 3600})
+        self.asked.append(request)
+        found = self.answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def close(self) -> None:
+        return None
+
+
+class Bench:
+    def __init__(self, folder, *answers: Response | Exception):
+        self.wire = Wire(*answers)
+        self.clock = clock()
+        self.recorder = Recorder()
+        self.bucket = Bucket(8, self.clock)
+        shared = {
+            "clock": self.clock,
+            "sleep": self.clock.advance,
+            "draw": lambda: 0.5,
+            "policy": Policy(),
+            "observer": self.recorder,
+        }
+        minter = FileMinter(workspace(folder), self.wire, "https://x/token", self.clock.now)
+        self.client = Client(
+            transport=self.wire,
+            tokens=Tokens(minter, workspace="acme", **shared),
+            base_url="https://google.example/v3/",
+            skew=SkewWatch(self.clock.now),
+            **shared,
+        )
+
+    def sites(self):
+        return self.client.ask(sites_question(), decode_sites, (self.bucket,), len)
+
+
+def test_a_question_is_asked_with_the_token_and_counted(tmp_path):
+    bench = Bench(tmp_path, SITES)
+    assert bench.sites()[0].url == "sc-domain:a"
+    [request] = bench.wire.asked
+    assert (request.method, request.url) == ("GET", "https://google.example/v3/sites?prettyPrint=false")
+    assert request.headers["Authorization"] == "Bearer t1"
+    assert bench.recorder.requests == [
+        {
+            "operation": "sites.list",
+            "site_url": "",
+            "day": "",
+            "status": 200,
+            "rows": 1,
+            "duration_ms": 0,
+            "rate_limited": False,
+        }
+    ]
+
+
+def test_a_property_is_one_path_segment(tmp_path):
+    query = {"startDate": "2026-06-01", "endDate": "2026-06-01"}
+    bench = Bench(tmp_path, answer(200, {}))
+    bench.client.ask(query_question("q", "https://a.example/b c/", query), lambda body: body, (), len)
+    [request] = bench.wire.asked
+    assert request.url.startswith(
+        "https://google.example/v3/sites/https%3A%2F%2Fa.example%2Fb%20c%2F/searchAnalytics/query?"
+    )
+    assert json.loads(request.body) == query
+    assert query_question("q", "x", {**query, "endDate": "2026-06-02"}).day == "2026-06-01..2026-06-02"
+
+
+def test_an_expired_token_is_replaced_and_the_question_asked_again(tmp_path):
+    bench = Bench(tmp_path, refusal(401, "expired", "authError"), SITES)
+    assert len(bench.sites()) == 1
+    assert [request.headers["Authorization"] for request in bench.wire.asked] == ["Bearer t1", "Bearer t2"]
+    assert bench.clock.monotonic() == 0
+
+
+def test_a_second_401_is_the_credentials_fault(tmp_path):
+    bench = Bench(tmp_path, refusal(401, "no"), refusal(401, "no"))
+    with pytest.raises(CredentialsError, match="not even a fresh one"):
+        bench.sites()
+
+
+def test_refusals_for_the_rate_slow_the_pace_and_are_marked(tmp_path):
+    bench = Bench(tmp_path, qps_refusal(), qps_refusal(**{"retry-after": "30"}), SITES)
+    bench.sites()
+    assert bench.bucket.rate == 2
+    assert [call["rate_limited"] for call in bench.recorder.requests] == [True, True, False]
+    assert 31 <= bench.clock.monotonic() < 33, "1 s of jitter, then what was asked for"
+
+
+def test_permission_is_not_argued_with(tmp_path):
+    bench = Bench(tmp_path, permission_refusal())
+    with pytest.raises(PropertyError):
+        bench.sites()
+    assert len(bench.wire.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "asked"),
+    [
+        pytest.param(TransportError("reset"), GoogleUnavailable, 6, id="no connection"),
+        pytest.param(TransportError("huge", hopeless=True), BadAnswer, 1, id="a body beyond all bounds"),
+        pytest.param(answer(200, b"{"), BadAnswer, 3, id="a body cut short"),
+        pytest.param(
+            answer(200, b"<html>", **{"content-type": "text/html"}), BadAnswer, 3, id="a captive page"
+        ),
+    ],
+)
+def test_what_keeps_failing_is_given_up(tmp_path, bad, error, asked):
+    bench = Bench(tmp_path, *[bad] * 10)
+    with pytest.raises(error):
+        bench.sites()
+    assert len(bench.wire.asked) == asked
+
+
+def test_a_wrong_clock_is_warned_about_once(caplog):
+    now = clock()
+    watch = SkewWatch(now.now)
+    assert watch.see({"date": format_datetime(SLOT, usegmt=True)}) == 5
+    assert watch.see({}) is None
+    assert watch.see({"date": "yesterday"}) is None
+    assert "clock.skew" not in caplog.text
+    now.advance(3600)
+    for _ in range(3):
+        assert watch.see({"date": format_datetime(SLOT, usegmt=True)}) == 3605
+    assert caplog.text.count("clock.skew") == 1
