@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 from contract import RunSummary
@@ -30,6 +31,7 @@ from controller.model.status import (
     Counters,
     CurrentRun,
     DecisionNote,
+    Outcome,
     RunRecord,
     Status,
 )
@@ -67,6 +69,8 @@ def _written(status: Status, schedule: Schedule) -> dict[str, Any]:
         ],
         # Columns, derived from the rest.
         "lastResult": str(last.outcome) if last else None,
+        "result": _SHORT.get(last.outcome, str(last.outcome)) if last else None,
+        "nextRun": f"{status.next_slot.astimezone(UTC):%Y-%m-%dT%H:%MZ}" if status.next_slot else None,
         "message": bounds.condition(ready).message if ready else None,
         "active": len(status.active),
         "retries": status.counters.retries,
@@ -106,6 +110,10 @@ def _written(status: Status, schedule: Schedule) -> dict[str, Any]:
         "handledTokens": [cut(item, 16) for item in status.tokens[:TOKENS_LIMIT]],
         "firstVisitDone": status.tokens_seen,
     }
+
+
+_SHORT = {Outcome.PARTIALLY_SUCCEEDED: "Partial"}
+"""What a printed column says, where the outcome's own name would not fit a terminal."""
 
 
 def _active(launch: ActiveLaunch) -> dict[str, Any]:
