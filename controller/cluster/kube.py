@@ -50,6 +50,8 @@ class KubeCluster:
         self._configuration = configuration
         self._kubeconfig = kubeconfig
         self._timeout = aiohttp.ClientTimeout(total=seconds, connect=min(5.0, seconds))
+        # A chunk of a list is large, and a server that is slow with it is not helped by being asked again.
+        self._list_timeout = aiohttp.ClientTimeout(total=3 * seconds, connect=min(5.0, seconds))
         self._client = ApiClient(configuration=configuration)
         self._client.user_agent = "gsc-sync-operator"
 
@@ -89,7 +91,7 @@ class KubeCluster:
         if selector:
             query["labelSelector"] = selector
         while True:
-            answer = await self._json("GET", path, query=query)
+            answer = await self._json("GET", path, query=query, timeout=self._list_timeout)
             for item in answer.get("items") or ():
                 yield item
             token = (answer.get("metadata") or {}).get("continue")
@@ -196,8 +198,11 @@ class KubeCluster:
         query: Mapping[str, str] | None = None,
         body: Body | None = None,
         content_type: str = "application/json",
+        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - handed to the library
     ) -> dict[str, Any]:
-        data, _ = await self._call(method, path, query=query, body=body, content_type=content_type)
+        data, _ = await self._call(
+            method, path, query=query, body=body, content_type=content_type, timeout=timeout
+        )
         try:
             answer = json.loads(data)
         except ValueError as error:
@@ -214,6 +219,7 @@ class KubeCluster:
         query: Mapping[str, str] | None = None,
         body: Body | None = None,
         content_type: str = "application/json",
+        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - handed to the library
     ) -> tuple[bytes, Mapping[str, str]]:
         try:
             verb, url, headers, sent, _ = await self._client.param_serialize(
@@ -225,7 +231,7 @@ class KubeCluster:
                 auth_settings=["BearerToken"],
             )
             answer = await self._client.call_api(
-                verb, url, header_params=headers, body=sent, _request_timeout=self._timeout
+                verb, url, header_params=headers, body=sent, _request_timeout=timeout or self._timeout
             )
             data = cast("bytes", await answer.read())  # type: ignore[no-untyped-call]  # the client has no types
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -6,6 +6,7 @@ answer), or let it pass. The operator knows nothing of it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +81,10 @@ class Proxy:
         headers = {key: value for key, value in request.headers.items() if key.lower() not in HOP}
         self.seen.append((request.method, request.path))
         async with self._session.request(
-            request.method, self._upstream + request.raw_path, data=await request.read(), headers=headers
+            request.method,
+            self._upstream + request.raw_path,
+            data=await request.read() or None,
+            headers=headers,
         ) as answer:
             if self._rule and self._rule(request.method, request.path, answer.status):
                 assert request.transport is not None
@@ -91,8 +95,9 @@ class Proxy:
                 if key.lower() not in HOP:
                     response.headers[key] = value
             await response.prepare(request)
-            async for chunk in answer.content.iter_any():
-                await response.write(chunk)
+            with contextlib.suppress(ConnectionError):  # a watcher that hung up
+                async for chunk in answer.content.iter_any():
+                    await response.write(chunk)
             return response
 
 
