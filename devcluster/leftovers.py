@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from devcluster import addresses, processes
@@ -126,7 +126,7 @@ def clean(folder: Path, note: Mapping[str, str]) -> None:
         file = Path("/proc/sys", name)
         if name in note and file.exists() and file.read_text().strip() != note[name]:
             file.write_text(note[name])
-    _remove_files(folder, note)
+    _remove_files(folder, containers, note)
 
 
 def mounts_below(folder: Path) -> list[str]:
@@ -177,12 +177,17 @@ def _remove_cgroups(name: str) -> None:
                 continue
 
 
-def _remove_files(folder: Path, note: Mapping[str, str]) -> None:
+def _remove_files(folder: Path, containers: Sequence[str], note: Mapping[str, str]) -> None:
     for link in Path("/var/log/containers").glob("*.log"):
         if link.is_symlink() and str(link.readlink()).startswith(f"{folder}/"):
             link.unlink()
-    for result in Path("/var/lib/cni/results").glob(f"{addresses.NETWORK}-*"):
-        result.unlink()
+    # Of our network, and of the loopback that containerd gives every sandbox.
+    results = Path("/var/lib/cni/results")
+    for result in [
+        *results.glob(f"{addresses.NETWORK}-*"),
+        *(r for c in containers for r in results.glob(f"*-{c}-*")),
+    ]:
+        result.unlink(missing_ok=True)
     tasks = folder / "containerd" / "state" / "io.containerd.runtime.v2.task" / "k8s.io"
     for file in tasks.glob("*/bootstrap.json"):
         Path(json.loads(file.read_text())["address"].removeprefix("unix://")).unlink(missing_ok=True)

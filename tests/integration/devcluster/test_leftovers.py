@@ -31,6 +31,13 @@ def read_setting(name: str) -> str:
     return file.read_text() if file.exists() else "not there"
 
 
+def content(path: Path) -> list[str] | None:
+    """Names in a folder; None when there is none."""
+    if not path.exists():
+        return None
+    return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+
+
 def traces() -> dict[str, object]:
     """What a node changes on a machine; the machine's other changes are none of this test's business."""
     links = [line.split(":")[1].strip() for line in output("ip", "-o", "link")]
@@ -44,7 +51,7 @@ def traces() -> dict[str, object]:
         "processes": processes.strays(places.binaries, places.run_folder(NAME)),
         "cgroups": sorted(str(group) for group in Path("/sys/fs/cgroup").glob("**/k8s.io")),
         "settings": {name: read_setting(name) for name in SETTINGS},
-        "files": {path: Path(path).exists() for path in (*FOLDERS, *SUSPECTS, str(DEVICE_SOCKET))},
+        "files": {path: content(Path(path)) for path in (*FOLDERS, *SUSPECTS, str(DEVICE_SOCKET))},
         "run folder": places.run_folder(NAME).exists(),
         "holder": node.holder(),
     }
