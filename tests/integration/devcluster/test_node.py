@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from devcluster import api
+from devcluster import api, node
 from tests.integration.devcluster.pods import Kubectl, load_probe, pod
 
 pytestmark = [pytest.mark.needs_node, pytest.mark.timeout(900), pytest.mark.xdist_group("node")]
@@ -22,7 +22,8 @@ NAMESPACE = "devcluster-probe"
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[api.Cluster]:
     if os.geteuid() != 0:
         pytest.skip("a real node needs root")
-    with api.whole_cluster() as up:
+    there = node.holder()
+    with api.whole_cluster(there.name if there else "default") as up:
         load_probe(up, tmp_path_factory.mktemp("probe"))
         yield up
 
