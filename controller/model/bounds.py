@@ -11,7 +11,7 @@ from datetime import datetime
 
 from contract import ContractError, RunSummary
 from controller.model.codec import dump
-from controller.model.status import AttemptError, Condition, CurrentRun, DecisionNote, RunRecord
+from controller.model.status import ActiveLaunch, AttemptError, Condition, CurrentRun, DecisionNote, RunRecord
 from controller.model.text import cut, json_bytes
 
 MAX_STATUS = 16 * 1024
@@ -47,6 +47,17 @@ def run_record(record: RunRecord) -> RunRecord:
     )
     bare = json_bytes(dump(replace(record, message=""), in_list=True)) + len(',"message":""')
     return replace(record, message=cut(record.message, MAX_HISTORY_ENTRY - bare))
+
+
+def active_launch(launch: ActiveLaunch) -> ActiveLaunch:
+    return replace(
+        launch,
+        run_id=cut(launch.run_id, 63),
+        job_name=cut(launch.job_name, 63),
+        job_uid=cut(launch.job_uid, 64),
+        doomed=cut(launch.doomed, MAX_REASON),
+        doomed_message=cut(launch.doomed_message, MAX_MESSAGE // 2),
+    )
 
 
 def condition(made: Condition) -> Condition:

@@ -98,8 +98,10 @@ def _written(status: Status, schedule: Schedule) -> dict[str, Any]:
         "newestFinalDay": status.newest_final_day.isoformat() if status.newest_final_day else None,
         "consecutiveFailures": status.consecutive_failures,
         "currentRun": current,
-        "activeLaunches": [_active(item) for item in status.active[:ACTIVE_LIMIT]],
-        "waiting": [cut(item, 63) for item in status.waiting[:WAITING_LIMIT]],
+        "activeLaunches": [
+            dump(bounds.active_launch(item), in_list=True) for item in status.active[:ACTIVE_LIMIT]
+        ],
+        "waiting": _named(status.waiting[:WAITING_LIMIT], 63),
         "counters": dump(status.counters),
         "lastRun": last_run,
         "history": [dump(bounds.run_record(item), in_list=True) for item in status.history[:HISTORY_LIMIT]],
@@ -107,7 +109,7 @@ def _written(status: Status, schedule: Schedule) -> dict[str, Any]:
             dump(bounds.note(item.at, item.slot, item.what, item.why), in_list=True)
             for item in status.decisions[:DECISIONS_LIMIT]
         ],
-        "handledTokens": [cut(item, 16) for item in status.tokens[:TOKENS_LIMIT]],
+        "handledTokens": _named(status.tokens[:TOKENS_LIMIT], 16),
         "firstVisitDone": status.tokens_seen,
     }
 
@@ -116,16 +118,8 @@ _SHORT = {Outcome.PARTIALLY_SUCCEEDED: "Partial"}
 """What a printed column says, where the outcome's own name would not fit a terminal."""
 
 
-def _active(launch: ActiveLaunch) -> dict[str, Any]:
-    made = dump(launch, in_list=True)
-    limits = {
-        "id": 63,
-        "jobName": 63,
-        "jobUid": 64,
-        "doomed": bounds.MAX_REASON,
-        "doomedMessage": bounds.MAX_MESSAGE // 2,
-    }
-    return {key: cut(value, limits[key]) if key in limits else value for key, value in made.items()}
+def _named(items: tuple[str, ...], limit: int) -> list[str]:
+    return [text for item in items if (text := cut(item, limit))]
 
 
 def _summary(stored: str) -> dict[str, Any] | None:
