@@ -124,6 +124,14 @@ def test_a_second_empty_answer_heard_by_another_run_is_believed(store: Store) ->
     assert list(store.rows(CELL)) == []
 
 
+def test_a_day_that_never_had_rows_is_done(store: Store) -> None:
+    assert store.write_cell(cell(), claimed(store), 1) == CellResult()
+    assert store.write_cell(cell(), claimed(store, NEXT), 1) == CellResult(skipped=True)
+    (entry,) = store.ledger(CELL.property, CELL.day, CELL.day)
+    assert (entry.rows, entry.empty_answers, entry.final) == (0, 0, True)
+    assert store.write_cell(cell(row()), NEXT, 1) == CellResult(inserted=1)
+
+
 def test_rows_between_two_empty_answers_start_the_count_anew(store: Store) -> None:
     store.write_cell(cell(row()), claimed(store), 1)
     store.write_cell(cell(), claimed(store, NEXT), 1)
