@@ -10,6 +10,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from devcluster.api import DevclusterError, ensure_packages
 from images import base, wheels
 from images.inputs import ROOT, cache
 from images.shell import BuildError
@@ -145,28 +146,18 @@ def choose(shell: Shell, asked: str | None) -> Tool:
             except BuildError:
                 continue
             return Docker(shell, name)
-    _install(shell)
+    _install()
     storage = cache(dict(os.environ)) / "images"
     storage.mkdir(parents=True, exist_ok=True)
     return Buildah(shell, storage, _driver(shell, storage))
 
 
-def _install(shell: Shell) -> None:
-    missing = [
-        name
-        for name in ("buildah", "debootstrap")
-        if not shutil.which(name) and not shutil.which(name, path="/usr/sbin")
-    ]
-    if not missing:
-        return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise BuildError(
-            f"no tool to build images: {' and '.join(missing)} missing. Install docker, podman or buildah, "
-            "or run as root on Debian or Ubuntu, where this installs buildah by itself"
-        )
-    print(f"installing {' and '.join(missing)}", flush=True)
-    shell.run("apt-get", "update", "-q")
-    shell.run("apt-get", "install", "-q", "-y", "--no-install-recommends", *missing)
+def _install() -> None:
+    """The same rule as for the cluster, so that neither brings what disturbs the other (crun)."""
+    try:
+        ensure_packages(("buildah", "debootstrap"), lambda line: print(line, flush=True))
+    except DevclusterError as error:
+        raise BuildError(f"no tool to build images: {error}. Docker or podman will do as well") from error
 
 
 def _driver(shell: Shell, storage: Path) -> str:

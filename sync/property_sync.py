@@ -113,9 +113,8 @@ class PropertySync:
             except (PropertyError, GoogleUnavailable, BadAnswer) as error:
                 self._tolerate(error, search_type)
                 continue
-            fresh_from = first_fresh_day(probes[search_type].first_incomplete, self._launch.clock.now())
             spans[search_type] = days_to_fetch(
-                spec.slot, spec.window.days, spec.window.data_state, fresh_from
+                spec.slot, spec.window.days, spec.window.data_state, self._fresh_from(probes[search_type])
             )
         cells = still_to_do(cells_of(self._property, spans, spec.dimension_sets), self._done)
         self._launch.tally.planned(len(cells))
@@ -130,10 +129,9 @@ class PropertySync:
 
     def _cell(self, cell: Cell, probe: Probe) -> None:
         spec = self._launch.spec
-        fresh_from = first_fresh_day(probe.first_incomplete, self._launch.clock.now())
         fetched = self._account.fetch(
             cell,
-            final=cell.day < fresh_from,
+            final=cell.day < self._fresh_from(probe),
             data_state=spec.window.data_state,
             expect_rows=probe.shows_rows(cell.day),
         )
@@ -149,9 +147,15 @@ class PropertySync:
             self._final_days[cell.search_type].add(cell.day)
 
     def _probe(self, search_type: SearchType) -> Probe:
-        spec = self._launch.spec
-        span = probe_days(spec.slot, spec.window.days, spec.window.data_state)
+        span = self._probe_days()
         return self._account.probe(self._property, search_type, span.first, span.last)
+
+    def _probe_days(self) -> Days:
+        spec = self._launch.spec
+        return probe_days(spec.slot, spec.window.days, spec.window.data_state)
+
+    def _fresh_from(self, probe: Probe) -> date:
+        return first_fresh_day(probe.first_incomplete, self._probe_days(), self._launch.clock.now())
 
     def _may_go_on(self) -> None:
         self._launch.stop.check()

@@ -18,9 +18,6 @@ PACIFIC = ZoneInfo("America/Los_Angeles")
 SETTLING_DAYS = 3
 """Days older than this many Pacific days are final when Google does not say where its final data end."""
 
-LONGEST_SETTLING_DAYS = 30
-"""No day stays unsettled for so long."""
-
 PROBE_MARGIN_DAYS = 7
 """A final-only window ends some days back; the probe looks this much further, to know its oldest days too."""
 
@@ -59,15 +56,16 @@ def probe_days(slot: datetime, days: int, data_state: DataState) -> Days:
     return Days(span.first - timedelta(days=margin), span.last)
 
 
-def first_fresh_day(first_incomplete: date | None, now: datetime) -> date:
+def first_fresh_day(first_incomplete: date | None, asked: Days, now: datetime) -> date:
     """The first day that Google may still change: what it said, else a guess that errs towards fresh.
 
-    The running day is never final, and a date from before all bounds is no answer.
+    `asked` are the days of the question. An answer from before them says that none of them is final; the running day
+    never is.
     """
     today = pacific_day(now)
-    if first_incomplete is None or first_incomplete < today - timedelta(days=LONGEST_SETTLING_DAYS):
+    if first_incomplete is None:
         return today - timedelta(days=SETTLING_DAYS)
-    return min(first_incomplete, today)
+    return max(asked.first, min(first_incomplete, today))
 
 
 def days_to_fetch(slot: datetime, days: int, data_state: DataState, fresh_from: date) -> Days:

@@ -24,8 +24,16 @@ async def nowhere() -> Access:
     return NOWHERE
 
 
-def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "watch"]
+@pytest.fixture(autouse=True)
+def threads():
+    """The watch threads this test started; another test's may still be on its way out."""
+    earlier = set(threading.enumerate())
+
+    def mine() -> list[str]:
+        return [thread.name for thread in set(threading.enumerate()) - earlier if thread.name == "watch"]
+
+    yield mine
+    assert mine() == []
 
 
 async def until(holds, seconds: float = 20) -> None:
@@ -139,7 +147,7 @@ async def test_without_credentials_it_waits_for_some() -> None:
         feed.NEW_TOKEN_POLL = poll
 
 
-async def test_cancelling_ends_the_watch_and_its_thread() -> None:
+async def test_cancelling_ends_the_watch_and_its_thread(threads) -> None:
     task = asyncio.create_task(Feed(lambda news: None, nowhere, ("team",), SystemClock(), lambda: None).run())
     await until(threads)
     task.cancel()
@@ -147,7 +155,7 @@ async def test_cancelling_ends_the_watch_and_its_thread() -> None:
     await until(lambda: not threads())
 
 
-async def test_a_watch_that_ends_by_itself_is_started_again(clock) -> None:
+async def test_a_watch_that_ends_by_itself_is_started_again(clock, threads) -> None:
     async def broken() -> Access:
         return Access("no-url-at-all", token="t")
 
@@ -163,9 +171,3 @@ async def test_a_watch_that_ends_by_itself_is_started_again(clock) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await until(lambda: not threads())
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_is_left():
-    yield
-    assert threads() == []
