@@ -18,7 +18,7 @@ from devcluster.build import Binaries
 from devcluster.errors import OWN_CLUSTER, DevclusterError
 from devcluster.flags import Plan
 from devcluster.lock import locked
-from devcluster.packages import cni_folders
+from devcluster.packages import CNI_FOLDERS, cni_folders
 from devcluster.run import run, try_run
 from devcluster.starter import Starter
 
@@ -97,7 +97,12 @@ def prepare(plan: Plan) -> None:
     (folder / "cni" / "10-gscdev.conflist").write_text(json.dumps(manifests.network(folder)))
     (folder / "Corefile").write_text(manifests.corefile(folder))
     snapshotter = "native" if leftovers.file_system(folder) == "overlay" else "overlayfs"
-    config = manifests.containerd(folder, PAUSE_IMAGE, snapshotter, cni_folders())
+    plugins = cni_folders()
+    if not plugins:
+        raise DevclusterError(
+            f"no network plugins in {', '.join(CNI_FOLDERS)}: install containernetworking-plugins"
+        )
+    config = manifests.containerd(folder, PAUSE_IMAGE, snapshotter, plugins)
     (folder / "containerd.toml").write_text(config)
 
 

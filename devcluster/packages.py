@@ -31,9 +31,10 @@ PROGRAMS = {
 }
 
 
-def find(program: str) -> str | None:
-    path = ":".join([os.environ.get("PATH", ""), SYSTEM_PATH, *(CNI_FOLDERS if program == "bridge" else ())])
-    return shutil.which(program, path=path)
+def find(program: str, cni_folders: Iterable[str] = CNI_FOLDERS) -> str | None:
+    """A network plugin is looked for among plugins only: iproute2 has a program named `bridge` too."""
+    folders = cni_folders if program == "bridge" else (os.environ.get("PATH", ""), SYSTEM_PATH)
+    return shutil.which(program, path=":".join(folders))
 
 
 def cni_folders() -> list[str]:

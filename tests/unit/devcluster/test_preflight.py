@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +92,11 @@ def test_missing_packages_where_there_is_no_apt_are_a_problem_that_lists_them() 
 def test_another_processor_is_told_that_the_clients_are_not_for_it() -> None:
     arm = replace(READY, machine=replace(GOOD, processor="aarch64"), has_clients=False)
     assert "x86-64" in report(arm, whole=False).problems[0]
+
+
+def test_a_network_plugin_is_not_taken_for_a_program_of_the_same_name(tmp_path: Path) -> None:
+    """iproute2 has a program named `bridge`, so it must not be looked for where programs are."""
+    assert packages.find("bridge", [str(tmp_path)]) is None
+    plugin = tmp_path / "bridge"
+    plugin.touch(mode=0o755)
+    assert packages.find("bridge", [str(tmp_path)]) == str(plugin)

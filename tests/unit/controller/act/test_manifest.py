@@ -145,6 +145,22 @@ def test_each_credential_is_mounted_alone_and_may_be_missing() -> None:
         assert volumes[mount["name"]]["secret"]["items"][0]["path"] == path.rsplit("/", 1)[1]
 
 
+def test_an_oauth_client_is_a_directory_of_its_three_keys() -> None:
+    workspaces = [
+        {"name": "a", "oauthSecretRef": {"name": "client"}},
+        {"name": "b", "credentialsSecretRef": {"name": "client"}},
+    ]
+    job = manifest.job(LAUNCH, schedule(workspaces=workspaces), SETTINGS)
+    oauth, file = work_order(job).workspaces
+    mounts = {it["mountPath"]: it["name"] for it in pod(job)["containers"][0]["volumeMounts"]}
+    volumes = {it["name"]: it for it in pod(job)["volumes"]}
+    secret = volumes[mounts[oauth.credentials_path]]["secret"]
+    assert (secret["secretName"], secret["optional"]) == ("client", True)
+    assert [item["path"] for item in secret["items"]] == ["client_id", "client_secret", "refresh_token"]
+    assert "'client_id', 'client_secret', 'refresh_token'" in oauth.credentials_hint
+    assert file.credentials_path.rsplit("/", 1)[0] != oauth.credentials_path, "one Secret, two sources"
+
+
 def test_the_destination_is_a_directory_of_the_keys_that_matter() -> None:
     job = manifest.job(LAUNCH, schedule(), SETTINGS)
     volume = next(it for it in pod(job)["volumes"] if it["name"] == "destination")
