@@ -119,6 +119,8 @@ class RunSpec(Document):
     timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
     """Of the program, from its start. The soft deadline lies at 95 % of it."""
     window: Window = Window()
+    dry_run: bool = False
+    """Ask Google what there is, say what a sync would do, and write nothing."""
     search_types: Annotated[list[SearchType], Field(min_length=1, max_length=6)] = ["web"]
     dimension_sets: Annotated[list[DimensionSet], Field(min_length=1, max_length=1)] = ["page-query"]
     workspaces: Annotated[list[Workspace], Field(min_length=1, max_length=100)]

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from controller.settings import Settings
 
 GRACE_SECONDS = 30
-TTL_SECONDS = 86_400
 USER_ID = 65_532
 SECRET_MODE = 0o440
 """Readable by the group of the pod alone, which `fsGroup` makes the sync's own."""
@@ -68,7 +67,7 @@ def job(launch: Launch, schedule: Schedule, settings: Settings) -> dict[str, Any
             "parallelism": 1,
             "podReplacementPolicy": "Failed",
             "activeDeadlineSeconds": spec.pending_deadline_seconds + spec.timeout_seconds + GRACE_SECONDS,
-            "ttlSecondsAfterFinished": TTL_SECONDS,
+            "ttlSecondsAfterFinished": spec.history.max_age_seconds,
             "template": {
                 "metadata": {
                     "labels": labels,
@@ -108,7 +107,8 @@ def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
         launch=launch.launch,
         trigger=Trigger(launch.trigger),
         timeout_seconds=spec.timeout_seconds,
-        window=Window(days=spec.window_days, data_state=spec.data_state),
+        window=Window(days=launch.window_days or spec.window_days, data_state=spec.data_state),
+        dry_run=launch.dry_run,
         search_types=list(spec.search_types),
         dimension_sets=list(spec.dimension_sets),
         workspaces=[
@@ -120,6 +120,7 @@ def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
                 properties=PropertyFilter(include=list(workspace.include), exclude=list(workspace.exclude)),
             )
             for workspace in spec.workspaces
+            if not launch.workspaces or workspace.name in launch.workspaces
         ],
         destination=Destination(
             path=f"{MOUNTS}/destination",

@@ -1,22 +1,27 @@
-"""Admit: which run comes next, and may it be launched now (concurrency policy `Forbid`).
+"""Admit: which run comes next, and may it be launched now, by the concurrency policy.
 
-One path for slots, runs by hand and retries alike. While a launch is on its way everything waits, and says so once.
-Otherwise a person's wish comes first, then the newest due slot; either supersedes a run that only waits. Whatever is
-current then is launched, unless it waits for its time, is suspended, or the operator is held.
+One path for slots, runs by hand and retries alike. A person's wish comes first, then the next due slot; either supersedes
+a run that only waits, unless `catchUp: All` wants every slot to run. While a launch is on its way the next run waits
+(`Forbid`), takes its place (`Replace`) or goes beside it (`Allow`). Whatever is unfinished then is launched, unless it
+waits for its time, is suspended, or the operator is held.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
 
 from controller.decide import manual
 from controller.decide.cron import Cron
 from controller.decide.draft import Draft
 from controller.decide.epoch import coalesce, decided_until
 from controller.decide.slots import Due, due
+from controller.decide.verdict import REPLACED
 from controller.model.decision import EventReason, Launch
-from controller.model.names import job_name, run_id_of_slot, run_id_of_token
-from controller.model.status import CurrentRun, Outcome, RunState
+from controller.model.names import job_name, run_id_of_slot
+from controller.model.schedule import CatchUpPolicy, ConcurrencyPolicy, Spec
+from controller.model.status import RUNS_LIMIT, CurrentRun, Outcome, RunState
+
+WAITING_LIMIT = 4
 
 
 def admit(draft: Draft, cron: Cron | None, *, held: str, fresh: bool) -> bool:
@@ -26,43 +31,80 @@ def admit(draft: Draft, cron: Cron | None, *, held: str, fresh: bool) -> bool:
         return True
     refusal = "the schedule is suspended; set `suspend: false` first" if spec.suspend else ""
     ask = manual.open_ask(draft, refusal=refusal)
-    slots = Due() if spec.suspend else _due(draft, cron, spec.catch_up_max_age_seconds)
-    if draft.status.active:
-        _wait(draft, slots, ask)
-        return True
-    draft.change(waiting=())
-    if ask is not None:
-        manual.begin(draft, ask)
-    elif slots.newest is not None:
-        _begin_slot(draft, slots)
-    run = draft.status.current
-    if run is None or spec.suspend or (run.not_before is not None and draft.now < run.not_before):
-        return True
-    if run.attempt > spec.retry.max_attempts:
-        last = run.errors[-1] if run.errors else None
-        draft.close(
-            Outcome.FAILED, last.reason if last else "AttemptsExhausted", last.message if last else ""
+    slots = Due() if spec.suspend else _due(draft, cron, spec)
+    if ask is not None or slots.slot is not None:
+        why = _no_room(draft, spec)
+        if why:
+            _wait(draft, slots, ask, why)
+            if spec.concurrency is ConcurrencyPolicy.REPLACE:
+                _replace(draft, slots, ask)
+        else:
+            draft.change(waiting=())
+            if ask is not None:
+                manual.begin(draft, ask)
+            else:
+                _begin_slot(draft, slots)
+    elif draft.status.waiting:
+        draft.change(waiting=())
+    return spec.suspend or _launch(draft, fresh=fresh)
+
+
+def _no_room(draft: Draft, spec: Spec) -> str:
+    """Why the next run cannot begin now."""
+    status = draft.status
+    running = status.active[-1] if status.active else None
+    if spec.concurrency is ConcurrencyPolicy.ALLOW:
+        return f"for one of {len(status.runs)} runs" if len(status.runs) >= RUNS_LIMIT else ""
+    if running is not None:
+        what = f"run {running.run_id}, launch {running.launch}"
+        return f"until {what} is gone" if spec.concurrency is ConcurrencyPolicy.REPLACE else f"for {what}"
+    if spec.catch_up.policy is CatchUpPolicy.ALL and status.current is not None:
+        return f"for run {status.current.run_id} to end"
+    return ""
+
+
+def _launch(draft: Draft, *, fresh: bool) -> bool:
+    """Launch the oldest unfinished run whose time has come, one in a decision; the next decision takes the next."""
+    for run in draft.status.runs:
+        if draft.status.launched(run.run_id) or _alone(draft):
+            continue
+        if run.not_before is not None and draft.now < run.not_before:
+            continue
+        if run.attempt > draft.allowed(run):
+            last = run.errors[-1] if run.errors else None
+            reason, message = (last.reason, last.message) if last else ("AttemptsExhausted", "")
+            draft.close(run, Outcome.FAILED, reason, message)
+            continue
+        if not fresh:
+            return False
+        launch = run.launch + 1
+        draft.launch = Launch(
+            job_name=job_name(draft.schedule.name, draft.schedule.uid, run.run_id, launch),
+            run_id=run.run_id,
+            slot=run.slot,
+            trigger=run.trigger,
+            attempt=run.attempt,
+            launch=launch,
+            workspaces=run.workspaces,
+            window_days=run.window_days,
+            dry_run=run.dry_run,
         )
         return True
-    if not fresh:
-        return False
-    launch = run.launch + 1
-    draft.launch = Launch(
-        job_name=job_name(draft.schedule.name, draft.schedule.uid, run.run_id, launch),
-        run_id=run.run_id,
-        slot=run.slot,
-        trigger=run.trigger,
-        attempt=run.attempt,
-        launch=launch,
-    )
     return True
 
 
-def _due(draft: Draft, cron: Cron, max_age_seconds: int) -> Due:
-    """The due slots; when all are too old they are recorded as missed, once for the whole gap."""
-    found = due(cron, decided_until(draft), draft.now, timedelta(seconds=max_age_seconds))
+def _alone(draft: Draft) -> bool:
+    """Whether a launch on its way keeps every other from starting: always, but with `Allow`."""
+    spec = draft.schedule.spec
+    return bool(draft.status.active) and spec is not None and spec.concurrency is not ConcurrencyPolicy.ALLOW
+
+
+def _due(draft: Draft, cron: Cron, spec: Spec) -> Due:
+    """The due slots; those that are missed are recorded, once for the whole gap."""
+    found = due(cron, decided_until(draft), draft.now, spec.catch_up, draft.status.waiting)
     if found.missed_until is not None:
-        why = f"{found.counted(found.missed)} slots up to {found.missed_until:%Y-%m-%dT%H:%MZ} are older than maxAgeSeconds"
+        rule = "`catchUp.policy: None`" if spec.catch_up.policy is CatchUpPolicy.NONE else "maxAgeSeconds"
+        why = f"{found.counted(found.missed)} slots up to {found.missed_until:%Y-%m-%dT%H:%MZ} are too late ({rule})"
         draft.change(watermark=found.missed_until)
         draft.count(slots_missed=found.missed)
         draft.note("Missed", why, found.missed_until)
@@ -70,34 +112,44 @@ def _due(draft: Draft, cron: Cron, max_age_seconds: int) -> Due:
     return found
 
 
-def _wait(draft: Draft, slots: Due, ask: manual.Ask | None) -> None:
-    """A launch is on its way: what is due waits. Each is told about once, not once a cycle."""
+def _wait(draft: Draft, slots: Due, ask: manual.Ask | None, why: str) -> None:
+    """What is due waits. Each is told about once, not once a cycle."""
     waiting = []
-    running = draft.status.active[-1]
-    if slots.newest is not None:
-        run_id = run_id_of_slot(slots.newest)
+    for slot in (*((slots.slot,) if slots.slot else ()), *slots.following)[-WAITING_LIMIT + 1 :]:
+        run_id = run_id_of_slot(slot)
         waiting.append(run_id)
         if run_id not in draft.status.waiting:
-            why = f"for run {running.run_id}, launch {running.launch}"
-            draft.note("Waiting", why, slots.newest)
-            draft.notice(EventReason.OVERLAP, f"Slot {slots.newest:%Y-%m-%dT%H:%MZ} waits {why}")
+            draft.note("Waiting", why, slot)
+            draft.notice(EventReason.OVERLAP, f"Slot {slot:%Y-%m-%dT%H:%MZ} waits {why}")
     if ask is not None:
-        run_id = run_id_of_token(ask.token)
-        waiting.append(run_id)
-        if run_id not in draft.status.waiting:
-            draft.note("Waiting", f"run-now waits for run {running.run_id}, launch {running.launch}")
+        waiting.append(ask.run_id)
+        if ask.run_id not in draft.status.waiting:
+            draft.note("Waiting", f"{ask.kind} waits {why}")
     draft.change(waiting=tuple(waiting))
 
 
+def _replace(draft: Draft, slots: Due, ask: manual.Ask | None) -> None:
+    """What runs is to end. The next decision deletes it, the one after that launches what waits."""
+    by = ask.run_id if ask is not None else run_id_of_slot(slots.slot) if slots.slot else ""
+    draft.change(
+        active=tuple(
+            item
+            if item.doomed
+            else replace(item, doomed=REPLACED, doomed_message=f"run {by} takes its place")
+            for item in draft.status.active
+        )
+    )
+
+
 def _begin_slot(draft: Draft, slots: Due) -> None:
-    """The newest due slot becomes the current run and stands for the older ones."""
-    if slots.newest is None:
+    """The next due slot becomes the current run and stands for the older ones."""
+    if slots.slot is None:
         return
     coalesce(draft, slots)
     draft.begin(
         CurrentRun(
-            run_id=run_id_of_slot(slots.newest),
-            slot=slots.newest,
+            run_id=run_id_of_slot(slots.slot),
+            slot=slots.slot,
             trigger="Cron",
             state=RunState.WAITING,
             attempt=1,
@@ -105,4 +157,4 @@ def _begin_slot(draft: Draft, slots: Due) -> None:
             coalesced=slots.coalesced,
         )
     )
-    draft.change(watermark=slots.newest)
+    draft.change(watermark=slots.slot)

@@ -8,6 +8,7 @@ and the handled tokens. Unknown Jobs are taken one by one, oldest first, and eac
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from contract import Trigger
@@ -18,12 +19,13 @@ from controller.decide.epoch import coalesce, decided_until, schedule_hash
 from controller.decide.slots import Due, due
 from controller.model.job import JobRecord, JobState
 from controller.model.names import job_name, run_id_of_creation, slot_of_minutes
-from controller.model.schedule import Schedule
+from controller.model.schedule import CatchUp, Schedule
 from controller.model.status import CurrentRun, RunState
 
 _AHEAD = timedelta(minutes=2)
 """A Job for a slot further ahead was not made by us, or by a clock that was wrong."""
 _MAX_ATTEMPT = 20
+_EVER = 10**10
 _MAX_LAUNCH = 1_000_000
 _TRIGGERS = frozenset(Trigger)
 
@@ -53,21 +55,14 @@ def next_unknown(draft: Draft, mine: list[JobRecord]) -> JobRecord | None:
 def take(draft: Draft, job: JobRecord, cron: Cron | None) -> None:
     """Make the Job's run the current one and the Job an active launch of it."""
     slot = slot_of_minutes(job.slot_minutes)
-    run = draft.status.current
-    if run is None or run.run_id != job.run_id:
+    if draft.status.run(job.run_id) is None:
         older = _older(draft, job, cron)
         coalesce(draft, older)
-        draft.begin(
-            CurrentRun(
-                job.run_id,
-                slot,
-                job.trigger,
-                RunState.WAITING,
-                attempt=job.attempt,
-                launch=job.launch - 1,
-                coalesced=older.coalesced,
-            )
+        asked = manual.adopted(draft, job) if job.trigger == Trigger.MANUAL else None
+        fresh = asked or CurrentRun(
+            job.run_id, slot, job.trigger, RunState.WAITING, attempt=1, launch=0, coalesced=older.coalesced
         )
+        draft.begin(replace(fresh, slot=slot, attempt=job.attempt, launch=job.launch - 1))
     if job.trigger == Trigger.CRON:
         newest = draft.status.watermark
         draft.change(watermark=slot if newest is None else max(newest, slot))
@@ -85,8 +80,8 @@ def _older(draft: Draft, job: JobRecord, cron: Cron | None) -> Due:
     ):
         return Due()
     slot = slot_of_minutes(job.slot_minutes)
-    found = due(cron, decided_until(draft), slot, timedelta.max)
-    return found if found.newest == slot else Due()
+    found = due(cron, decided_until(draft), slot, CatchUp(max_age_seconds=_EVER))
+    return found if found.slot == slot else Due()
 
 
 def rebuild(draft: Draft, mine: list[JobRecord]) -> bool:
@@ -112,8 +107,8 @@ def rebuild(draft: Draft, mine: list[JobRecord]) -> bool:
 
 
 def _unknown(draft: Draft, job: JobRecord) -> bool:
-    status, run = draft.status, draft.status.current
-    if run is not None and run.run_id == job.run_id:
+    status, run = draft.status, draft.status.run(job.run_id)
+    if run is not None:
         return job.launch > run.launch
     slot = slot_of_minutes(job.slot_minutes)
     if job.trigger == Trigger.CRON and status.watermark is not None and slot <= status.watermark:

@@ -16,15 +16,18 @@ from datetime import datetime, timedelta
 
 from controller.decide import adopt, epoch, manual
 from controller.decide.admit import admit
+from controller.decide.cancel import cancel
 from controller.decide.conditions import settle
+from controller.decide.cron import Cron
 from controller.decide.draft import Draft
+from controller.decide.prune import prune
 from controller.decide.verdict import lacks_facts, overdue, vanished, verdict
 from controller.decide.wake import wake_at
 from controller.model import bounds
 from controller.model.decision import CreateResult, Decision, EventReason, JobDeletion
 from controller.model.job import JobRecord, JobState
 from controller.model.schedule import Schedule
-from controller.model.status import ActiveLaunch, Outcome, RunState, Status
+from controller.model.status import NEXT_LIMIT, ActiveLaunch, Outcome, RunState, Status
 from controller.model.text import cut
 
 YOUNG = timedelta(seconds=60)
@@ -68,13 +71,14 @@ def decide(
             manual.begin_creation_run(draft)
     if problem:
         _say_invalid(draft, problem)
+    if not first_visit:
+        cancel(draft)
+        prune(draft, mine)
     # The first visit launches nothing: once its status is written, a status that is missing can only have been lost.
     if not first_visit and not admit(draft, cron, held=held, fresh=jobs_fresh):
         return ask_again
     serving = cron is not None and schedule.spec is not None and not schedule.spec.suspend
-    draft.change(
-        next_slot=cron.next_after(max(now, schedule.created_at)) if cron is not None and serving else None
-    )
+    draft.change(next_slots=_next_slots(cron, max(now, schedule.created_at)) if cron and serving else ())
     draft.status = settle(schedule, draft.status, now, problem=problem, held=held)
     at = now + AGAIN if first_visit else wake_at(schedule, draft.status, mine, now)
     return replace(draft.decision(), wake_at=at)
@@ -92,7 +96,8 @@ def after_create(
 
     When the answer was lost (the Job may exist or not) do not come here: drop the decision and decide again.
     """
-    launch, run = decision.launch, decision.status.current
+    launch = decision.launch
+    run = decision.status.run(launch.run_id) if launch else None
     if launch is None or run is None:
         return decision
     draft = Draft(schedule, decision.status, now)
@@ -102,11 +107,12 @@ def after_create(
     elif result is CreateResult.NAME_CONFLICT:
         text = f"a Job named {launch.job_name} exists and is not ours; delete or rename it. The next slots go on."
         draft.notice(EventReason.NAME_CONFLICT, f"Run {run.run_id} cannot start: {text}", warning=True)
-        draft.close(Outcome.FAILED, "NameConflict", text)
+        draft.close(run, Outcome.FAILED, "NameConflict", text)
     else:
         refusals = run.refusals + 1
         wait = min(_FIRST_BACKOFF * 2 ** min(refusals - 1, 10), _LAST_BACKOFF)
         draft.change_run(
+            run,
             refusals=refusals,
             refusal=message,
             not_before=draft.at + timedelta(seconds=wait),
@@ -153,8 +159,8 @@ def _go_on(draft: Draft, active: ActiveLaunch, job: JobRecord, *, fresh: bool) -
     seen = active
     if active.started_at is None and job.pod is not None and job.pod.started_at is not None:
         seen = replace(active, started_at=job.pod.started_at.replace(microsecond=0))
-        if draft.status.current is not None and draft.status.current.run_id == active.run_id:
-            draft.change_run(state=RunState.RUNNING)
+        if run := draft.status.run(active.run_id):
+            draft.change_run(run, state=RunState.RUNNING)
     doom = (
         overdue(job, seen, draft.schedule.spec, draft.now)
         if draft.schedule.spec and not active.doomed
@@ -171,6 +177,14 @@ def _go_on(draft: Draft, active: ActiveLaunch, job: JobRecord, *, fresh: bool) -
     if seen != active:
         draft.change(active=tuple(seen if item == active else item for item in draft.status.active))
     return True
+
+
+def _next_slots(cron: Cron, after: datetime) -> tuple[datetime, ...]:
+    slots: list[datetime] = []
+    while len(slots) < NEXT_LIMIT:
+        after = cron.next_after(after)
+        slots.append(after)
+    return tuple(slots)
 
 
 def _say_invalid(draft: Draft, problem: str) -> None:

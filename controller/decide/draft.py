@@ -7,6 +7,7 @@ leaves it; a run is counted when it closes. So one write moves a launch to the c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from controller.model import bounds
 from controller.model.decision import Decision, EventReason, JobDeletion, Launch, Notice
 from controller.model.job import JobRecord
 from controller.model.names import slot_of_minutes
-from controller.model.schedule import RetryPolicy, Schedule
+from controller.model.schedule import ConcurrencyPolicy, RetryPolicy, Schedule
 from controller.model.status import (
     DECISIONS_LIMIT,
     ERRORS_LIMIT,
@@ -79,12 +80,24 @@ class Draft:
     def policy(self) -> RetryPolicy:
         return self.schedule.spec.retry if self.schedule.spec else RetryPolicy()
 
+    def allowed(self, run: CurrentRun) -> int:
+        """How many attempts the run has."""
+        return self.policy.max_attempts + run.granted
+
     def change(self, **values: Any) -> None:
         self.status = replace(self.status, **values)
 
-    def change_run(self, **values: Any) -> None:
-        if self.status.current is not None:
-            self.change(current=bounds.current_run(replace(self.status.current, **values)))
+    def change_run(self, run: CurrentRun, **values: Any) -> None:
+        """Change the unfinished run of that id; nothing when it is over."""
+        self._set_runs(
+            bounds.current_run(replace(item, **values)) if item.run_id == run.run_id else item
+            for item in self.status.runs
+        )
+
+    def _set_runs(self, runs: Iterable[CurrentRun]) -> None:
+        """Of the unfinished runs the newest is the current one."""
+        runs = tuple(runs)
+        self.change(current=runs[-1] if runs else None, beside=runs[:-1])
 
     def count(self, **increments: int) -> None:
         counters = self.status.counters
@@ -112,9 +125,14 @@ class Draft:
         )
 
     def begin(self, run: CurrentRun) -> None:
-        """Make it the current run. One that only waited is closed, or folded in when it never came to a launch."""
+        """Make it the current run. One that only waited is closed, or folded in when it never came to a launch.
+
+        With `Allow` a run that came to a launch goes on beside it.
+        """
         old = self.status.current
-        if old is not None and old.run_id != run.run_id:
+        if old is not None and old.launch > 0 and self._side_by_side():
+            self.change(beside=self.status.runs, current=None)
+        elif old is not None and old.run_id != run.run_id:
             if old.state is RunState.SNOOZED and old.not_before and old.not_before > self.now:
                 run = replace(run, state=RunState.SNOOZED, not_before=old.not_before)
             if old.launch == 0:
@@ -125,17 +143,26 @@ class Draft:
                 self.note("Coalesced", f"into run {run.run_id} before its first launch", old.slot)
             else:
                 self.close(
-                    Outcome.SUPERSEDED, "Superseded", f"by run {run.run_id} while it waited ({old.state})"
+                    old,
+                    Outcome.SUPERSEDED,
+                    "Superseded",
+                    f"by run {run.run_id} while it waited ({old.state})",
                 )
-        self.change(current=bounds.current_run(run))
+            self._set_runs(item for item in self.status.runs if item.run_id != old.run_id)
+        others = (item for item in self.status.runs if item.run_id != run.run_id)
+        self._set_runs((*others, bounds.current_run(run)))
+
+    def _side_by_side(self) -> bool:
+        spec = self.schedule.spec
+        return spec is not None and spec.concurrency is ConcurrencyPolicy.ALLOW
 
     def enter(self, job: JobRecord, *, adopted: bool) -> None:
-        """A Job of the current run exists: it becomes active, and is counted as launched.
+        """A Job of an unfinished run exists: it becomes active, and is counted as launched.
 
         Dying before this is written, after the Job was created: the next decision finds the Job by its labels and
         comes here again. Dying after: it stands in `active`, and is not entered twice.
         """
-        run = self.status.current
+        run = self.status.run(job.run_id)
         if run is None:
             return
         slot = slot_of_minutes(job.slot_minutes)
@@ -143,6 +170,7 @@ class Draft:
         self.count(launches=1, retries=int(run.state is RunState.RETRYING))
         self.change(active=(*self.status.active, launch))
         self.change_run(
+            run,
             slot=slot,
             attempt=job.attempt,
             launch=max(run.launch, job.launch),
@@ -153,15 +181,15 @@ class Draft:
             refusal="",
         )
         what, reason = ("Adopted", EventReason.ADOPTED) if adopted else ("Launched", EventReason.LAUNCHED)
-        text = f"Job {job.name}, attempt {job.attempt}/{self.policy.max_attempts}, launch {job.launch}"
+        text = f"Job {job.name}, attempt {job.attempt}/{self.allowed(run)}, launch {job.launch}"
         self.note(what, text, slot)
         self.notice(reason, f"{what} {text}")
 
     def judge(self, active: ActiveLaunch, verdict: Verdict) -> None:
         """Move a launch from `active` to the counters, and its run to what follows."""
         self.change(active=tuple(item for item in self.status.active if item != active))
-        run = self.status.current
-        if run is None or run.run_id != active.run_id:
+        run = self.status.run(active.run_id)
+        if run is None:
             return
         if name := _LAUNCH_COUNTERS.get(verdict.outcome):
             self.count(**{name: 1})
@@ -175,7 +203,7 @@ class Draft:
                     verdict.message,
                 )
             )
-            self.change_run(errors=(*run.errors, error)[-ERRORS_LIMIT:])
+            self.change_run(run, errors=(*run.errors, error)[-ERRORS_LIMIT:])
             if verdict.outcome not in (Outcome.LOST, Outcome.RESULT_UNKNOWN):
                 self.change(last_failure_at=_latest(self.status.last_failure_at, verdict.finished_at))
         self._follow(run, verdict)
@@ -187,23 +215,25 @@ class Draft:
             Outcome.LOST: {"lost": run.lost + 1},
             Outcome.RESULT_UNKNOWN: {"unknown": run.unknown + 1},
         }.get(verdict.outcome, {})
-        self.change_run(**tally)
+        self.change_run(run, **tally)
         why = f"{verdict.outcome}: {verdict.reason}"
         match retry.after(self.schedule.uid, run, verdict, self.policy):
             case retry.Close(outcome, reason, message):
-                self.close(outcome, reason, message, verdict)
+                self.close(run, outcome, reason, message, verdict)
             case retry.Wait(not_before, attempt, state):
-                self.change_run(state=state, attempt=attempt, not_before=not_before.replace(microsecond=0))
+                self.change_run(
+                    run, state=state, attempt=attempt, not_before=not_before.replace(microsecond=0)
+                )
                 self.note(state.value, f"{why}; again at {not_before:%H:%M:%S}Z", run.slot)
                 reason = EventReason.SNOOZED if state is RunState.SNOOZED else EventReason.RETRYING
                 self.notice(
                     reason,
-                    f"Run {run.run_id}, attempt {run.attempt}/{self.policy.max_attempts}: {verdict.reason}: "
+                    f"Run {run.run_id}, attempt {run.attempt}/{self.allowed(run)}: {verdict.reason}: "
                     f"{verdict.message}; launched again at {not_before:%Y-%m-%dT%H:%M:%SZ}",
                     warning=state is RunState.RETRYING,
                 )
             case retry.Relaunch():
-                self.change_run(state=RunState.WAITING, not_before=None)
+                self.change_run(run, state=RunState.WAITING, not_before=None)
                 self.note("Relaunching", why, run.slot)
                 self.notice(
                     _EVENTS[verdict.outcome],
@@ -211,11 +241,11 @@ class Draft:
                     warning=verdict.outcome is not Outcome.CONTINUES,
                 )
 
-    def close(self, outcome: Outcome, reason: str, message: str, verdict: Verdict | None = None) -> None:
-        """The current run is over: history, counters, last times. It is counted here and nowhere else."""
-        run = self.status.current
-        if run is None:
-            return
+    def close(
+        self, run: CurrentRun, outcome: Outcome, reason: str, message: str, verdict: Verdict | None = None
+    ) -> None:
+        """The run is over: history, counters, last times. It is counted here and nowhere else."""
+        run = self.status.run(run.run_id) or run
         finished = (verdict.finished_at if verdict else self.now).replace(microsecond=0)
         summary = verdict.summary if verdict else None
         record = bounds.run_record(
@@ -236,7 +266,8 @@ class Draft:
             )
         )
         self.count(runs=1, **{_RUN_COUNTERS[outcome]: 1})
-        self.change(current=None, history=(record, *self.status.history)[:HISTORY_LIMIT])
+        self.change(history=(record, *self.status.history)[:HISTORY_LIMIT])
+        self._set_runs(item for item in self.status.runs if item.run_id != run.run_id)
         if outcome is not Outcome.SUPERSEDED:
             self.change(last_run=record, last_summary=bounds.short_summary(summary) if summary else "")
         if outcome in _GOOD:

@@ -39,12 +39,12 @@ def decided_until(draft: Draft) -> datetime:
 
 
 def coalesce(draft: Draft, slots: Due) -> None:
-    """Record the older due slots that go with the newest."""
-    if slots.newest is None or not slots.coalesced:
+    """Record the older due slots that go with the one that runs."""
+    if slots.slot is None or not slots.coalesced:
         return
-    why = f"{slots.counted(slots.coalesced)} older slots go with {slots.newest:%Y-%m-%dT%H:%MZ}"
+    why = f"{slots.counted(slots.coalesced)} older slots go with {slots.slot:%Y-%m-%dT%H:%MZ}"
     draft.count(slots_coalesced=slots.coalesced)
-    draft.note("Coalesced", why, slots.newest)
+    draft.note("Coalesced", why, slots.slot)
     draft.notice(EventReason.SLOTS_COALESCED, why)
 
 

@@ -1,48 +1,49 @@
-"""Runs asked for by a person: the `gscsync.io/run-now` annotation, and `runOnCreate`.
+"""Runs asked for by a person: the annotations `gscsync.io/run-now` and `gscsync.io/retry`, and `runOnCreate`.
 
-The annotation holds a token, plain or in JSON with a reason and a name. A token runs once: its hash is kept, and the id
-of its run is made from it. One that is there when an object is first seen was copied along with the object, so it is
-remembered and not run. The annotation itself is never changed: it is the user's.
+`run-now` holds a token, plain or in JSON with what the run is to do; `retry` holds the id of a run that failed and a
+token. A wish is followed once: its hash is kept as long as the annotation stands, and the id of a run by hand is made
+from its token. One that is there when an object is first seen was copied along with the object, so it is remembered and
+not followed. The annotations themselves are never changed: they are the user's.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from controller.decide.asking import Refused, parse_retry, parse_run_now
 from controller.decide.draft import Draft
 from controller.model.decision import EventReason
-from controller.model.names import run_id_of_creation, run_id_of_token, token_hash
-from controller.model.parse import MAX_ASK
-from controller.model.status import TOKENS_LIMIT, CurrentRun, Outcome, RunState
-from controller.model.text import clean, cut
+from controller.model.job import JobRecord
+from controller.model.names import digest, run_id_of_creation, run_id_of_token, token_hash
+from controller.model.schedule import Asks
+from controller.model.status import TOKENS_LIMIT, CurrentRun, Outcome, RunRecord, RunState
 
-MAX_TOKEN_LENGTH = 256
 REPEAT = timedelta(hours=1)
 """Within this time a second run by hand is refused while the first is unfinished or succeeded."""
-_KEYS = ("token", "reason", "requestedBy")
+MAX_ATTEMPT = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A wish to run now."""
+    """A wish, as the run that will fulfil it."""
 
-    token: str
-    reason: str = ""
-    requested_by: str = ""
+    kind: str
+    """run-now or retry."""
+    run: CurrentRun
+    hashed: str
 
-
-class _Refused(Exception):  # noqa: N818 - a finding about the annotation
-    """Why the annotation cannot be followed, and what is allowed."""
+    @property
+    def run_id(self) -> str:
+        return self.run.run_id
 
 
 def record_first_visit(draft: Draft) -> None:
-    """Tokens that were there before us are remembered, not run; `runOnCreate` asks for its one run."""
-    raw = draft.schedule.asks.run_now
-    if raw and _hash(raw) not in draft.status.tokens:
-        _remember(draft, _hash(raw))
-        draft.note("Skipped", "run-now was set before the object was first seen")
+    """Wishes that were there before us are remembered, not followed."""
+    for kind, hashed in _hashes(draft.schedule.asks).items():
+        if hashed not in draft.status.tokens:
+            remember(draft, hashed)
+            draft.note("Skipped", f"{kind} was set before the object was first seen")
     draft.change(tokens_seen=True)
 
 
@@ -54,92 +55,151 @@ def begin_creation_run(draft: Draft) -> None:
 
 def open_ask(draft: Draft, *, refusal: str) -> Ask | None:
     """The wish that is to be followed now; one that must be refused is refused here, once, with the reason."""
-    raw = draft.schedule.asks.run_now
-    if not raw or _hash(raw) in draft.status.tokens:
-        return None
-    try:
-        ask = _parse(raw)
-        _refuse(draft, refusal)
-    except _Refused as why:
-        _remember(draft, _hash(raw))
-        draft.note("Refused", f"run-now: {why}")
-        draft.notice(EventReason.RUN_NOW_REFUSED, f"run-now refused: {why}", warning=True)
-        return None
-    return ask
+    for kind, hashed in _hashes(draft.schedule.asks).items():
+        if kind == "cancel" or hashed in draft.status.tokens:
+            continue
+        try:
+            run = _run_now(draft, refusal) if kind == "run-now" else _retry(draft, refusal)
+        except Refused as why:
+            reason = EventReason.RUN_NOW_REFUSED if kind == "run-now" else EventReason.RETRY_REFUSED
+            refuse(draft, kind, hashed, reason, str(why))
+            continue
+        return Ask(kind, run, hashed)
+    return None
 
 
 def begin(draft: Draft, ask: Ask) -> None:
     """The run becomes the current one and its token is remembered, in the same write."""
-    slot = _minute(draft.now)
-    draft.begin(
-        CurrentRun(
-            run_id=run_id_of_token(ask.token),
-            slot=slot,
-            trigger="Manual",
-            state=RunState.WAITING,
-            attempt=1,
-            launch=0,
-            token=ask.token,
-            reason=ask.reason,
-            requested_by=ask.requested_by,
-        )
-    )
-    handled(draft, token_hash(ask.token), slot)
+    draft.begin(ask.run)
+    if ask.kind == "run-now":
+        handled(draft, ask.hashed, ask.run.slot)
+    else:
+        remember(draft, ask.hashed)
+        draft.note("Retrying", f"by hand: attempt {ask.run.attempt}", ask.run.slot)
+
+
+def adopted(draft: Draft, job: JobRecord) -> CurrentRun | None:
+    """The run of a Job that was made for the wish that stands in the annotation now, with all it asks for."""
+    try:
+        run = _parse_run(draft)
+    except Refused:
+        return None
+    return run if run.run_id == job.run_id else None
 
 
 def handled(draft: Draft, hashed: str, slot: datetime) -> None:
-    """The token of that hash has its run."""
-    _remember(draft, hashed)
+    """The run-now token of that hash has its run."""
+    remember(draft, hashed)
     newest = draft.status.manual_watermark
     draft.change(manual_watermark=slot if newest is None else max(newest, slot))
 
 
-def _parse(raw: str) -> Ask:
-    if len(raw) > MAX_ASK:
-        raise _Refused(f"the annotation is longer than {MAX_ASK} characters")
-    if not raw.lstrip().startswith("{"):
-        return Ask(_token(raw))
-    try:
-        wish = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise _Refused("the annotation is not valid JSON; a plain token is allowed too") from error
-    unknown = sorted(set(wish) - set(_KEYS))
-    if unknown:
-        raise _Refused(f"unknown key '{clean(unknown[0])[:32]}'; allowed are {', '.join(_KEYS)}")
-    if not all(isinstance(value, str) for value in wish.values()):
-        raise _Refused("every value must be a text")
-    return Ask(_token(wish.get("token", "")), wish.get("reason", ""), wish.get("requestedBy", ""))
+def refuse(draft: Draft, kind: str, hashed: str, reason: EventReason, why: str) -> None:
+    """Say once that a wish is not followed."""
+    remember(draft, hashed)
+    draft.note("Refused", f"{kind}: {why}")
+    draft.notice(reason, f"{kind} refused: {why}", warning=True)
 
 
-def _token(text: str) -> str:
-    token = text.strip()
-    if not 0 < len(token) <= MAX_TOKEN_LENGTH:
-        raise _Refused(f"the token must have 1 to {MAX_TOKEN_LENGTH} characters")
-    return token
+def remember(draft: Draft, hashed: str) -> None:
+    """The newest hashes are kept, and those whose annotation stands: nothing is followed twice."""
+    if hashed in draft.status.tokens:
+        return
+    standing = set(_hashes(draft.schedule.asks).values())
+    tokens = [hashed, *draft.status.tokens]
+    while len(tokens) > TOKENS_LIMIT:
+        tokens.remove(next((item for item in reversed(tokens) if item not in standing), tokens[-1]))
+    draft.change(tokens=tuple(tokens))
 
 
-def _hash(raw: str) -> str:
-    """Of the token, however it is wrapped; of the whole text when it cannot be read."""
-    try:
-        return token_hash(_parse(raw).token)
-    except _Refused:
-        return token_hash(raw)
+def cancel_hash(asks: Asks) -> str:
+    """Of the cancel annotation; '' when there is none."""
+    return _hashes(asks).get("cancel", "")
 
 
-def _refuse(draft: Draft, refusal: str) -> None:
+def _hashes(asks: Asks) -> dict[str, str]:
+    """The wishes that stand, by kind: hash of the token, however it is wrapped; of the whole text if it is unreadable."""
+    found = {}
+    if asks.retry:
+        found["retry"] = digest("retry", asks.retry.strip())
+    if asks.cancel:
+        found["cancel"] = digest("cancel", asks.cancel.strip())
+    if asks.run_now:
+        try:
+            found["run-now"] = token_hash(parse_run_now(asks.run_now).token)
+        except Refused:
+            found["run-now"] = token_hash(asks.run_now)
+    return found
+
+
+def _run_now(draft: Draft, refusal: str) -> CurrentRun:
+    run = _parse_run(draft)
     if refusal:
-        raise _Refused(refusal)
+        raise Refused(refusal)
     current, since = draft.status.current, draft.now - REPEAT
     if current is not None and current.trigger == "Manual" and current.slot > since:
-        raise _Refused(f"run {current.run_id}, asked for within the last hour, is not finished")
+        raise Refused(f"run {current.run_id}, asked for within the last hour, is not finished")
     for record in draft.status.history:
         if record.trigger == "Manual" and record.slot > since and record.outcome is Outcome.SUCCEEDED:
-            raise _Refused(f"run {cut(record.run_id, 63)}, asked for within the last hour, succeeded")
+            raise Refused(f"run {record.run_id}, asked for within the last hour, succeeded")
+    return run
 
 
-def _remember(draft: Draft, hashed: str) -> None:
-    if hashed not in draft.status.tokens:
-        draft.change(tokens=(hashed, *draft.status.tokens)[:TOKENS_LIMIT])
+def _parse_run(draft: Draft) -> CurrentRun:
+    wish = parse_run_now(draft.schedule.asks.run_now)
+    spec = draft.schedule.spec
+    known = [workspace.name for workspace in spec.workspaces] if spec else []
+    if unknown := [name for name in wish.workspaces if name not in known]:
+        raise Refused(f"no workspace '{unknown[0]}'; allowed are {', '.join(known[:10])}")
+    return CurrentRun(
+        run_id=run_id_of_token(wish.token),
+        slot=_minute(draft.now),
+        trigger="Manual",
+        state=RunState.WAITING,
+        attempt=1,
+        launch=0,
+        token=wish.token,
+        reason=wish.reason,
+        requested_by=wish.requested_by,
+        workspaces=wish.workspaces,
+        window_days=wish.window_days,
+        dry_run=wish.dry_run,
+    )
+
+
+def _retry(draft: Draft, refusal: str) -> CurrentRun:
+    run_id = parse_retry(draft.schedule.asks.retry)
+    if refusal:
+        raise Refused(refusal)
+    if draft.status.run(run_id) is not None:
+        raise Refused(f"run {run_id} is not finished")
+    record = next((item for item in draft.status.history if item.run_id == run_id), None)
+    if record is None:
+        raise Refused(f"run {run_id} is not among the last runs in `.status.history`")
+    return _again(draft, record)
+
+
+def _again(draft: Draft, record: RunRecord) -> CurrentRun:
+    """The run once more, with one attempt beyond those it had."""
+    if record.outcome not in (Outcome.FAILED, Outcome.CANCELLED):
+        raise Refused(
+            f"run {record.run_id} ended as {record.outcome}; only a failed or cancelled one is run again"
+        )
+    if record.trigger == "Manual":
+        raise Refused(f"run {record.run_id} was asked for by run-now: ask again with a new token")
+    if record.attempts >= MAX_ATTEMPT:
+        raise Refused(
+            f"run {record.run_id} has used {record.attempts} attempts, and {MAX_ATTEMPT} is the most"
+        )
+    return CurrentRun(
+        run_id=record.run_id,
+        slot=record.slot,
+        trigger=record.trigger,
+        state=RunState.RETRYING,
+        attempt=record.attempts + 1,
+        launch=record.launches,
+        granted=max(0, record.attempts + 1 - draft.policy.max_attempts),
+    )
 
 
 def _minute(moment: datetime) -> datetime:

@@ -7,7 +7,7 @@ the deadline, memory, what the cluster did to the pod, and last a plain failure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contract import ExitCode, RunSummary, State
@@ -22,6 +22,14 @@ GRACE_SECONDS = 30
 FACTS_GRACE = timedelta(seconds=5)
 """How long a finished Job may wait for the facts of its pod, which come by another watch."""
 COMPLETE_UNSEEN = "CompleteUnseen"
+TIMED_OUT, REPLACED, CANCELLED, STOPPED = "TimedOut", "Replaced", "Cancelled", "Stopped"
+_DOOMED = {
+    TIMED_OUT: Outcome.TIMED_OUT,
+    REPLACED: Outcome.SUPERSEDED,
+    CANCELLED: Outcome.CANCELLED,
+    STOPPED: Outcome.LOST,
+}
+"""Why the operator ends a launch, and what it counts as; any other reason is a failure."""
 DEFAULT_SNOOZE_SECONDS = 300
 MAX_SNOOZE_SECONDS = 86_400
 
@@ -63,7 +71,11 @@ def verdict(job: JobRecord, active: ActiveLaunch, now: datetime) -> Verdict | No
     if not ended or (lacks_facts(job, active) and now < (job.finished_at or now) + FACTS_GRACE):
         return None
     finished = min(job.finished_at or (pod.finished_at if pod else None) or now, now)
-    return _by_program(pod, finished) or _by_circumstance(job, active, finished)
+    made = _by_program(pod, finished) or _by_circumstance(job, active, finished)
+    if made.outcome in (Outcome.SNOOZED, Outcome.CONTINUES) and active.doomed in (REPLACED, CANCELLED):
+        # Told to end, the program says that it could go on. It is not to.
+        return replace(_doomed(active, finished), summary=made.summary)
+    return made
 
 
 def lacks_facts(job: JobRecord, active: ActiveLaunch) -> bool:
@@ -93,7 +105,7 @@ def overdue(job: JobRecord, active: ActiveLaunch, spec: Spec, now: datetime) -> 
     if started is not None:
         if now < started + timedelta(seconds=spec.timeout_seconds + GRACE_SECONDS):
             return None
-        return Doom("TimedOut", f"the program ran longer than `timeoutSeconds` ({spec.timeout_seconds} s)")
+        return Doom(TIMED_OUT, f"the program ran longer than `timeoutSeconds` ({spec.timeout_seconds} s)")
     if now < job.created_at + timedelta(seconds=spec.pending_deadline_seconds):
         return None
     return Doom(*pending_reason(job, spec.pending_deadline_seconds))
@@ -179,7 +191,7 @@ def _by_circumstance(job: JobRecord, active: ActiveLaunch, finished: datetime) -
 
 
 def _doomed(active: ActiveLaunch, finished: datetime) -> Verdict:
-    outcome = Outcome.TIMED_OUT if active.doomed == "TimedOut" else Outcome.FAILED
+    outcome = _DOOMED.get(active.doomed, Outcome.FAILED)
     return Verdict(outcome, active.doomed, active.doomed_message, finished)
 
 

@@ -21,9 +21,8 @@ def wake_at(schedule: Schedule, status: Status, jobs: Iterable[JobRecord], now: 
     """The earliest of: next slot, end of a wait, end of a launch's time, data going stale. Always after `now`."""
     spec = schedule.spec
     moments = [status.next_slot, stale_at(schedule, status)]
-    run = status.current
-    if run is not None and not status.active and spec is not None and not spec.suspend:
-        moments.append(run.not_before)
+    if spec is not None and not spec.suspend:
+        moments += [run.not_before for run in status.runs if not status.launched(run.run_id)]
     for active in status.active:
         finished = (job for job in jobs if job.name == active.job_name and job.state is not JobState.ACTIVE)
         ended = next(finished, None)

@@ -11,7 +11,15 @@ from datetime import datetime
 
 from contract import ContractError, RunSummary
 from controller.model.codec import dump
-from controller.model.status import ActiveLaunch, AttemptError, Condition, CurrentRun, DecisionNote, RunRecord
+from controller.model.status import (
+    ERRORS_LIMIT,
+    ActiveLaunch,
+    AttemptError,
+    Condition,
+    CurrentRun,
+    DecisionNote,
+    RunRecord,
+)
 from controller.model.text import cut, json_bytes
 
 MAX_STATUS = 16 * 1024
@@ -22,6 +30,8 @@ MAX_MESSAGE = 256
 MAX_REASON = 64
 MAX_CONDITION_MESSAGE = 384
 MAX_TOKEN = 64
+MAX_CHOSEN = 20
+"""Workspaces that a run by hand may name."""
 _NOTE_FRAME = len('{"time":"2026-01-01T00:00:00Z","what":"","why":""}')
 _SLOT_FRAME = len('"slot":"2026-01-01T00:00:00Z",')
 
@@ -74,8 +84,9 @@ def current_run(run: CurrentRun) -> CurrentRun:
         token=cut(run.token, MAX_TOKEN),
         reason=cut(run.reason, MAX_MESSAGE // 2),
         requested_by=cut(run.requested_by, MAX_TOKEN),
+        workspaces=tuple(cut(name, 63) for name in run.workspaces[:MAX_CHOSEN]),
         refusal=cut(run.refusal, MAX_MESSAGE),
-        errors=tuple(attempt_error(error) for error in run.errors),
+        errors=tuple(attempt_error(error) for error in run.errors[-ERRORS_LIMIT:]),
     )
 
 

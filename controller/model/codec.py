@@ -47,7 +47,7 @@ def dump(record: object, *, in_list: bool = False) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for part in _parts(cast("Any", type(record))):
         value = getattr(record, part.name)
-        if not part.required and value in _EMPTY:
+        if not part.required and (value is False or value in _EMPTY):
             if not in_list:
                 result[part.key] = None
             continue
@@ -119,6 +119,8 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
         return lambda raw: load(cast("type[Any]", hint), raw)
     if hint is datetime:
         return moment
+    if hint is bool:
+        return lambda raw: raw if isinstance(raw, bool) else None
     if hint is int:
         return _read_whole
     if hint is str:

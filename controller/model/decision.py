@@ -35,6 +35,8 @@ class EventReason(StrEnum):
     NAME_CONFLICT = "NameConflict"
     LAUNCH_FAILED = "LaunchFailed"
     RUN_NOW_REFUSED = "RunNowRefused"
+    CANCEL_REFUSED = "CancelRefused"
+    RETRY_REFUSED = "RetryRefused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,11 @@ class Launch:
     trigger: str
     attempt: int
     launch: int
+    workspaces: tuple[str, ...] = ()
+    """Only these; empty means all."""
+    window_days: int = 0
+    """Instead of the schedule's; 0 means the schedule's."""
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

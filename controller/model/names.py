@@ -29,6 +29,8 @@ LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGED_BY = "gsc-sync-operator"
 
 ANNOTATION_RUN_NOW = f"{GROUP}/run-now"
+ANNOTATION_CANCEL = f"{GROUP}/cancel"
+ANNOTATION_RETRY = f"{GROUP}/retry"
 
 _NAME_LENGTH = 63
 _LABEL_LENGTH = 63

@@ -12,10 +12,24 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from contract.run_spec import DataState, DimensionSet, SearchType
-from controller.model.names import ANNOTATION_RUN_NOW
+from controller.model.names import ANNOTATION_CANCEL, ANNOTATION_RETRY, ANNOTATION_RUN_NOW
 from controller.model.parse_job import parse_job, parse_pod
 from controller.model.raw import mapping, moment, text, whole
-from controller.model.schedule import Asks, OAuthSecret, RetryPolicy, Schedule, SecretKey, Spec, WorkspaceSpec
+from controller.model.schedule import (
+    Asks,
+    Backoff,
+    BackoffType,
+    CatchUp,
+    CatchUpPolicy,
+    ConcurrencyPolicy,
+    HistoryLimits,
+    OAuthSecret,
+    RetryPolicy,
+    Schedule,
+    SecretKey,
+    Spec,
+    WorkspaceSpec,
+)
 
 __all__ = ["MAX_ASK", "parse_job", "parse_pod", "parse_schedule"]
 
@@ -37,7 +51,7 @@ def parse_schedule(body: Mapping[str, Any]) -> Schedule:
         spec = _spec(mapping(body.get("spec")))
     except _Problem as found:
         problem = str(found)
-    run_now = mapping(metadata.get("annotations")).get(ANNOTATION_RUN_NOW)
+    annotations = mapping(metadata.get("annotations"))
     return Schedule(
         namespace=text(metadata.get("namespace")),
         name=text(metadata.get("name")),
@@ -49,12 +63,17 @@ def parse_schedule(body: Mapping[str, Any]) -> Schedule:
         spec=spec,
         problem=problem,
         # One character more than allowed is kept, so that `decide` sees that it was too long.
-        asks=Asks(run_now=text(run_now)[: MAX_ASK + 1]),
+        asks=Asks(
+            *(
+                text(annotations.get(name))[: MAX_ASK + 1]
+                for name in (ANNOTATION_RUN_NOW, ANNOTATION_CANCEL, ANNOTATION_RETRY)
+            )
+        ),
     )
 
 
 def _spec(spec: Mapping[str, Any]) -> Spec:
-    retry, window = mapping(spec.get("retry")), mapping(spec.get("window"))
+    window = mapping(spec.get("window"))
     destination = mapping(spec.get("destination"))
     workspaces = tuple(
         _workspace(f"spec.workspaces[{index}]", mapping(item))
@@ -68,26 +87,28 @@ def _spec(spec: Mapping[str, Any]) -> Spec:
     dimension_sets = _choices(
         "spec.dimensionSets", spec.get("dimensionSets", ["page-query"]), _DIMENSION_SETS
     )
-    data_state = _choices("spec.window.dataState", [window.get("dataState", "All")], tuple(DataState))[0]
+    data_state = _choice("spec.window.dataState", window.get("dataState", "All"), tuple(DataState))
+    concurrency = ConcurrencyPolicy(
+        _choice("spec.concurrencyPolicy", spec.get("concurrencyPolicy", "Forbid"), tuple(ConcurrencyPolicy))
+    )
+    catch_up = _catch_up(mapping(spec.get("catchUp")))
+    if concurrency is ConcurrencyPolicy.REPLACE and catch_up.policy is CatchUpPolicy.ALL:
+        raise _Problem(
+            "`spec.catchUp.policy` must be 'Latest' or 'None' with `concurrencyPolicy: Replace`: "
+            "each run would take the place of the one before"
+        )
     return Spec(
         schedule=_string("spec.schedule", spec.get("schedule"), 256),
         time_zone=_string("spec.timeZone", spec.get("timeZone", "Etc/UTC"), 64),
         suspend=spec.get("suspend") is True,
         run_on_create=spec.get("runOnCreate") is True,
-        catch_up_max_age_seconds=_number(
-            "spec.catchUp.maxAgeSeconds",
-            mapping(spec.get("catchUp")).get("maxAgeSeconds", 604_800),
-            0,
-            31_622_400,
-        ),
+        concurrency=concurrency,
+        catch_up=catch_up,
         timeout_seconds=_number("spec.timeoutSeconds", spec.get("timeoutSeconds", 600), 1, 86_400),
         pending_deadline_seconds=_number(
             "spec.pendingDeadlineSeconds", spec.get("pendingDeadlineSeconds", 300), 1, 86_400
         ),
-        retry=RetryPolicy(
-            max_attempts=_number("spec.retry.maxAttempts", retry.get("maxAttempts", 3), 1, 20),
-            max_snoozes=_number("spec.retry.maxSnoozes", retry.get("maxSnoozes", 50), 0, 1000),
-        ),
+        retry=_retry(mapping(spec.get("retry"))),
         min_success_ratio=_ratio("spec.minSuccessRatio", spec.get("minSuccessRatio", 0)),
         window_days=_number("spec.window.days", window.get("days", 14), 1, 480),
         data_state=DataState(data_state),
@@ -102,6 +123,42 @@ def _spec(spec: Mapping[str, Any]) -> Spec:
             "spec.freshnessSeconds", spec.get("freshnessSeconds", 259_200), 1, 31_622_400
         ),
         resources=_resources(mapping(spec.get("resources"))),
+        history=_history(mapping(spec.get("history"))),
+    )
+
+
+def _catch_up(value: Mapping[str, Any]) -> CatchUp:
+    return CatchUp(
+        policy=CatchUpPolicy(
+            _choice("spec.catchUp.policy", value.get("policy", "Latest"), tuple(CatchUpPolicy))
+        ),
+        max_runs=_number("spec.catchUp.maxRuns", value.get("maxRuns", 10), 1, 100),
+        max_age_seconds=_number(
+            "spec.catchUp.maxAgeSeconds", value.get("maxAgeSeconds", 604_800), 0, 31_622_400
+        ),
+    )
+
+
+def _retry(value: Mapping[str, Any]) -> RetryPolicy:
+    backoff, path = mapping(value.get("backoff")), "spec.retry.backoff"
+    return RetryPolicy(
+        max_attempts=_number("spec.retry.maxAttempts", value.get("maxAttempts", 3), 1, 20),
+        max_snoozes=_number("spec.retry.maxSnoozes", value.get("maxSnoozes", 50), 0, 1000),
+        backoff=Backoff(
+            type=BackoffType(_choice(f"{path}.type", backoff.get("type", "Oban"), tuple(BackoffType))),
+            base_seconds=_number(f"{path}.baseSeconds", backoff.get("baseSeconds", 30), 1, 86_400),
+            max_seconds=_number(f"{path}.maxSeconds", backoff.get("maxSeconds", 3600), 1, 86_400),
+        ),
+    )
+
+
+def _history(value: Mapping[str, Any]) -> HistoryLimits:
+    return HistoryLimits(
+        successful=_number("spec.history.successfulLimit", value.get("successfulLimit", 3), 0, 100),
+        failed=_number("spec.history.failedLimit", value.get("failedLimit", 5), 0, 100),
+        max_age_seconds=_number(
+            "spec.history.maxAgeSeconds", value.get("maxAgeSeconds", 86_400), 60, 31_622_400
+        ),
     )
 
 
@@ -166,6 +223,10 @@ def _strings(path: str, value: object) -> tuple[str, ...]:
     return tuple(
         _string(f"{path}[{index}]", item, 2048) for index, item in enumerate(_items(path, value, 100))
     )
+
+
+def _choice(path: str, value: object, allowed: Sequence[str]) -> str:
+    return _choices(path, [value], allowed)[0]
 
 
 def _choices(path: str, value: object, allowed: Sequence[str]) -> tuple[str, ...]:

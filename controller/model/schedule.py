@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from contract.run_spec import DataState, DimensionSet, SearchType
 
@@ -36,12 +37,68 @@ class WorkspaceSpec:
     exclude: tuple[str, ...]
 
 
+class ConcurrencyPolicy(StrEnum):
+    """What happens when a slot comes due while a launch runs."""
+
+    FORBID = "Forbid"
+    """It waits."""
+    REPLACE = "Replace"
+    """It takes the other's place."""
+    ALLOW = "Allow"
+    """It runs beside it."""
+
+
+class CatchUpPolicy(StrEnum):
+    """What becomes of slots that passed while nothing could run."""
+
+    LATEST = "Latest"
+    """The newest runs and stands for all."""
+    ALL = "All"
+    """Each runs, oldest first."""
+    NONE = "None"
+    """None runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    policy: CatchUpPolicy = CatchUpPolicy.LATEST
+    max_runs: int = 10
+    """Of `All`: older ones go with the oldest that runs."""
+    max_age_seconds: int = 604_800
+    """Older slots are missed, whatever the policy."""
+
+
+class BackoffType(StrEnum):
+    """How the wait grows from attempt to attempt."""
+
+    OBAN = "Oban"
+    EXPONENTIAL = "Exponential"
+    FIXED = "Fixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    type: BackoffType = BackoffType.OBAN
+    base_seconds: int = 30
+    max_seconds: int = 3600
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """`max_attempts` counts launches that ended in failure; snoozed, lost and continued ones give theirs back."""
 
     max_attempts: int = 3
     max_snoozes: int = 50
+    backoff: Backoff = Backoff()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLimits:
+    """How many finished Jobs are kept, and how long."""
+
+    successful: int = 3
+    failed: int = 5
+    max_age_seconds: int = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +107,8 @@ class Spec:
     time_zone: str
     suspend: bool
     run_on_create: bool
-    catch_up_max_age_seconds: int
+    concurrency: ConcurrencyPolicy
+    catch_up: CatchUp
     timeout_seconds: int
     pending_deadline_seconds: int
     retry: RetryPolicy
@@ -65,6 +123,7 @@ class Spec:
     freshness_seconds: int
     resources: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     """(("requests", (("cpu", "100m"), ...)), ("limits", ...)); empty means the operator's defaults."""
+    history: HistoryLimits = HistoryLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +131,8 @@ class Asks:
     """What users ask for by annotation, raw and bounded to 1 KiB each; '' means absent."""
 
     run_now: str = ""
+    cancel: str = ""
+    retry: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,10 @@ from enum import StrEnum
 HISTORY_LIMIT = 10
 ERRORS_LIMIT = 3
 DECISIONS_LIMIT = 20
-TOKENS_LIMIT = 10
+TOKENS_LIMIT = 20
+RUNS_LIMIT = 4
+"""Unfinished runs of one schedule side by side (`concurrencyPolicy: Allow`)."""
+NEXT_LIMIT = 3
 
 
 class Outcome(StrEnum):
@@ -76,7 +79,7 @@ class ActiveLaunch:
 
 @dataclass(frozen=True, slots=True)
 class CurrentRun:
-    """The one unfinished run (Forbid)."""
+    """An unfinished run."""
 
     run_id: str
     slot: datetime
@@ -86,9 +89,16 @@ class CurrentRun:
     attempt: int
     launch: int
     """Newest launch number given out; only grows."""
+    granted: int = 0
+    """Attempts that a person granted beyond `retry.maxAttempts`."""
     token: str = ""
     reason: str = ""
     requested_by: str = ""
+    workspaces: tuple[str, ...] = ()
+    """Of a run by hand: only these; empty means all."""
+    window_days: int = 0
+    """Of a run by hand: instead of the schedule's; 0 means the schedule's."""
+    dry_run: bool = False
     not_before: datetime | None = None
     started_at: datetime | None = None
     snoozes: int = 0
@@ -189,10 +199,13 @@ class Status:
     """The newest slot that was decided (`lastScheduleTime`); never goes back."""
     manual_watermark: datetime | None = None
     """Slot of the newest run begun by hand; never goes back. Jobs of older ones are never taken for new."""
-    next_slot: datetime | None = None
+    next_slots: tuple[datetime, ...] = ()
     waiting: tuple[str, ...] = ()
     """Run ids that wait for a running launch and were told about: once each, not once a cycle."""
     current: CurrentRun | None = None
+    """The newest unfinished run; with `Forbid` and `Replace` the only one."""
+    beside: tuple[CurrentRun, ...] = ()
+    """Other unfinished runs, oldest first."""
     active: tuple[ActiveLaunch, ...] = ()
     counters: Counters = field(default_factory=Counters)
     consecutive_failures: int = 0
@@ -212,6 +225,23 @@ class Status:
     decisions: tuple[DecisionNote, ...] = ()
     """Newest first."""
     conditions: tuple[Condition, ...] = ()
+
+    @property
+    def next_slot(self) -> datetime | None:
+        return self.next_slots[0] if self.next_slots else None
+
+    @property
+    def runs(self) -> tuple[CurrentRun, ...]:
+        """The unfinished runs, oldest first."""
+        return (*self.beside, self.current) if self.current is not None else self.beside
+
+    def run(self, run_id: str) -> CurrentRun | None:
+        """The unfinished run of that id."""
+        return next((run for run in self.runs if run.run_id == run_id), None)
+
+    def launched(self, run_id: str) -> bool:
+        """Whether a launch of that run is on its way."""
+        return any(launch.run_id == run_id for launch in self.active)
 
     def condition(self, type_: ConditionType) -> Condition | None:
         return next((condition for condition in self.conditions if condition.type == type_), None)

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from contract import RunSummary
 from controller.model import bounds
 from controller.model.codec import dump, format_moment, load, load_list
 from controller.model.raw import mapping, moment, text, whole
-from controller.model.schedule import Schedule
+from controller.model.schedule import Schedule, Spec
 from controller.model.status import (
     DECISIONS_LIMIT,
-    ERRORS_LIMIT,
     HISTORY_LIMIT,
+    NEXT_LIMIT,
+    RUNS_LIMIT,
     TOKENS_LIMIT,
     ActiveLaunch,
     Condition,
@@ -54,9 +55,7 @@ def _written(status: Status, schedule: Schedule) -> dict[str, Any]:
     spec, run, last = schedule.spec, status.current, status.last_run
     current = None
     if run is not None:
-        current = dump(bounds.current_run(run))
-        current["errors"] = current["errors"][-ERRORS_LIMIT:] if current["errors"] else None
-        current["maxAttempts"] = spec.retry.max_attempts if spec else None
+        current = _run(run, spec) | ({} if spec else {"maxAttempts": None})
     last_run = None
     if last is not None:
         last_run = dump(bounds.run_record(last)) | {"summary": _summary(status.last_summary)}
@@ -83,7 +82,7 @@ def _written(status: Status, schedule: Schedule) -> dict[str, Any]:
             "maxAttempts": spec.retry.max_attempts,
             "maxSnoozes": spec.retry.max_snoozes,
             "windowDays": spec.window_days,
-            "maxAgeSeconds": spec.catch_up_max_age_seconds,
+            "maxAgeSeconds": spec.catch_up.max_age_seconds,
             "freshnessSeconds": spec.freshness_seconds,
             "timeZone": cut(spec.time_zone, 64),
         },
@@ -93,11 +92,13 @@ def _written(status: Status, schedule: Schedule) -> dict[str, Any]:
         "lastScheduleTime": format_moment(status.watermark) if status.watermark else None,
         "lastManualTime": format_moment(status.manual_watermark) if status.manual_watermark else None,
         "nextScheduleTime": format_moment(status.next_slot) if status.next_slot else None,
+        "nextScheduleTimes": [format_moment(slot) for slot in status.next_slots[:NEXT_LIMIT]],
         "lastSuccessTime": format_moment(status.last_success_at) if status.last_success_at else None,
         "lastFailureTime": format_moment(status.last_failure_at) if status.last_failure_at else None,
         "newestFinalDay": status.newest_final_day.isoformat() if status.newest_final_day else None,
         "consecutiveFailures": status.consecutive_failures,
         "currentRun": current,
+        "otherRuns": [_run(item, spec, in_list=True) for item in status.beside[: RUNS_LIMIT - 1]],
         "activeLaunches": [
             dump(bounds.active_launch(item), in_list=True) for item in status.active[:ACTIVE_LIMIT]
         ],
@@ -116,6 +117,11 @@ def _written(status: Status, schedule: Schedule) -> dict[str, Any]:
 
 _SHORT = {Outcome.PARTIALLY_SUCCEEDED: "Partial"}
 """What a printed column says, where the outcome's own name would not fit a terminal."""
+
+
+def _run(run: CurrentRun, spec: Spec | None, *, in_list: bool = False) -> dict[str, Any]:
+    allowed = {"maxAttempts": spec.retry.max_attempts + run.granted} if spec else {}
+    return dump(bounds.current_run(run), in_list=in_list) | allowed
 
 
 def _named(items: tuple[str, ...], limit: int) -> list[str]:
@@ -165,9 +171,10 @@ def read_status(body: Mapping[str, Any]) -> Status:
         effective_since=moment(status.get("effectiveSince")),
         watermark=moment(status.get("lastScheduleTime")),
         manual_watermark=moment(status.get("lastManualTime")),
-        next_slot=moment(status.get("nextScheduleTime")),
+        next_slots=_moments(status),
         waiting=_texts(status.get("waiting"), WAITING_LIMIT),
         current=current,
+        beside=load_list(CurrentRun, status.get("otherRuns"), RUNS_LIMIT - 1),
         active=load_list(ActiveLaunch, status.get("activeLaunches"), ACTIVE_LIMIT),
         counters=load(Counters, mapping(status.get("counters"))) or Counters(),
         consecutive_failures=_count(status.get("consecutiveFailures")),
@@ -182,6 +189,13 @@ def read_status(body: Mapping[str, Any]) -> Status:
         decisions=load_list(DecisionNote, status.get("decisions"), DECISIONS_LIMIT),
         conditions=load_list(Condition, status.get("conditions"), len(ConditionType)),
     )
+
+
+def _moments(status: Mapping[str, Any]) -> tuple[datetime, ...]:
+    """The next slots; a status of an older operator has only the first."""
+    found = status.get("nextScheduleTimes")
+    items = found if isinstance(found, list | tuple) and found else (status.get("nextScheduleTime"),)
+    return tuple(at for item in items if (at := moment(item)) is not None)[:NEXT_LIMIT]
 
 
 def _count(value: object) -> int:

@@ -122,8 +122,8 @@ class Metrics:
         for record in after.history:
             if (record.run_id, record.finished_at) not in known:
                 self._finished(where, record)
-        seen = set(before.current.errors) if before.current else set()
-        for error in after.current.errors if after.current else ():
+        seen = {error for run in before.runs for error in run.errors}
+        for error in (error for run in after.runs for error in run.errors):
             if error not in seen:
                 known_class = error.reason if error.reason in ERROR_CLASSES else "Other"
                 self.attempt_failures.labels(*where, known_class).inc()

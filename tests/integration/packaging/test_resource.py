@@ -380,7 +380,7 @@ def test_a_line_for_each_schedule_fits_120_columns(server: Server) -> None:
         status = Status(
             last_run=replace(RUN, outcome=outcome),
             last_success_at=now - timedelta(minutes=3),
-            next_slot=datetime(2026, 11, 28, 4, tzinfo=UTC),
+            next_slots=(datetime(2026, 11, 28, 4, tzinfo=UTC),),
             consecutive_failures=12,
             counters=Counters(retries=120),
             conditions=(

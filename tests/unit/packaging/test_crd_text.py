@@ -88,7 +88,7 @@ def test_fields_of_later_releases_are_absent() -> None:
     assert set(spec) == {
         "schedule", "timeZone", "suspend", "runOnCreate", "concurrencyPolicy", "catchUp", "timeoutSeconds",
         "pendingDeadlineSeconds", "retry", "minSuccessRatio", "window", "searchTypes", "dimensionSets", "workspaces",
-        "destination", "freshnessSeconds", "resources",
+        "destination", "freshnessSeconds", "resources", "history",
     }  # fmt: skip
     words = " ".join(path.lower() for path in FIELDS if path.startswith(".spec"))
     for dangerous in (

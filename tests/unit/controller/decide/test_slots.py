@@ -10,10 +10,13 @@ from controller.decide.cron import Cron
 from controller.decide.decide import decide
 from controller.decide.slots import Due, due
 from controller.model.decision import EventReason
+from controller.model.names import run_id_of_slot
+from controller.model.schedule import CatchUp, CatchUpPolicy
 from controller.model.status import ConditionType, Outcome, RunState
 from tests.unit.controller.decide.world import BORN, World, at, summary
 
-WEEK = timedelta(days=7)
+WEEK = CatchUp()
+DAILY = "0 6 * * *"
 
 # the cases in which CronJob's estimate finds nothing, and others
 CATCH_UP = {
@@ -46,7 +49,7 @@ def test_the_newest_due_slot_is_found_and_the_others_counted(
     schedule: str, last: str, back: str, newest: str, count: int
 ) -> None:
     found = due(Cron.parse(schedule, "Etc/UTC"), at(last), at(back), WEEK)
-    assert found == Due(newest=at(newest), coalesced=count - 1)
+    assert found == Due(at(newest), coalesced=count - 1)
 
 
 def test_nothing_is_due_before_the_next_slot() -> None:
@@ -54,13 +57,95 @@ def test_nothing_is_due_before_the_next_slot() -> None:
 
 
 def test_all_too_old_is_missed() -> None:
-    found = due(Cron.parse("0 6 * * *", "Etc/UTC"), at("06:00"), at("2026-03-12T05:00"), timedelta(hours=1))
+    found = due(
+        Cron.parse(DAILY, "Etc/UTC"), at("06:00"), at("2026-03-12T05:00"), CatchUp(max_age_seconds=3600)
+    )
     assert found == Due(missed=1, missed_until=at("2026-03-11T06:00"))
 
 
 def test_a_gap_of_decades_is_counted_from_below() -> None:
     found = due(Cron.parse("0 6 * * *", "Etc/UTC"), at("1990-01-01T00:00"), at("12:00"), WEEK)
     assert found.counted(found.coalesced) == "at least 3659"
+
+
+ALL_THREE = CatchUp(CatchUpPolicy.ALL, max_runs=3)
+NONE = CatchUp(CatchUpPolicy.NONE)
+POLICIES: dict[str, tuple[CatchUp, str, tuple[str, ...], Due]] = {
+    "All: oldest first, the rest follow": (
+        ALL_THREE, "2026-03-13T12:00", (),
+        Due(at("2026-03-11T06:00"), following=(at("2026-03-12T06:00"), at("2026-03-13T06:00"))),
+    ),
+    "All: beyond maxRuns the oldest go with the first that runs": (
+        ALL_THREE, "2026-03-16T12:00", (),
+        Due(at("2026-03-14T06:00"), coalesced=3, following=(at("2026-03-15T06:00"), at("2026-03-16T06:00"))),
+    ),
+    "All: what is too old is missed, not coalesced": (
+        CatchUp(CatchUpPolicy.ALL, max_runs=10, max_age_seconds=2 * 86_400), "2026-03-16T12:00", (),
+        Due(at("2026-03-15T06:00"), missed=4, missed_until=at("2026-03-14T06:00"), following=(at("2026-03-16T06:00"),)),
+    ),
+    "All: too many and too old": (
+        CatchUp(CatchUpPolicy.ALL, max_runs=1, max_age_seconds=2 * 86_400), "2026-03-16T12:00", (),
+        Due(at("2026-03-16T06:00"), coalesced=1, missed=4, missed_until=at("2026-03-14T06:00")),
+    ),
+    "None: in time it runs": (NONE, "2026-03-11T06:04", (), Due(at("2026-03-11T06:00"))),
+    "None: late it is missed": (
+        NONE, "2026-03-11T06:06", (), Due(missed=1, missed_until=at("2026-03-11T06:00")),
+    ),
+    "None: late because a launch ran, it runs": (
+        NONE, "2026-03-11T06:06", (run_id_of_slot(at("2026-03-11T06:00")),), Due(at("2026-03-11T06:00")),
+    ),
+    "None: in time, but the ones before were missed": (
+        NONE, "2026-03-13T06:00", (),
+        Due(at("2026-03-13T06:00"), missed=2, missed_until=at("2026-03-12T06:00")),
+    ),
+    "Latest: one stands for all": (CatchUp(), "2026-03-13T12:00", (), Due(at("2026-03-13T06:00"), coalesced=2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("policy", "now", "waited", "found"), POLICIES.values(), ids=POLICIES.keys())
+def test_catch_up_policies(policy: CatchUp, now: str, waited: tuple[str, ...], found: Due) -> None:
+    assert due(Cron.parse(DAILY, "Etc/UTC"), at("06:00"), at(now), policy, waited) == found
+
+
+def test_all_runs_each_slot_after_downtime_oldest_first() -> None:
+    world = World(now=at("04:00"), spec={"catchUp": {"policy": "All", "maxRuns": 3}})
+    world.rest()
+    world.finish(0, summary())
+    world.go("2026-03-14T05:00")
+    for _ in range(3):
+        world.rest()
+        world.finish(0, summary())
+        world.rest()
+    days = [launch.slot.day for launch in world.made]
+    assert days == [10, 12, 13, 14]
+    counters = world.status.counters
+    assert (counters.succeeded, counters.slots_coalesced, counters.slots_missed) == (4, 1, 0)
+    assert world.status.watermark == at("2026-03-14T04:00")
+
+
+def test_all_waits_for_a_retry_instead_of_passing_a_slot_over() -> None:
+    world = World(now=at("04:00"), spec={"schedule": "* 4 * * *", "catchUp": {"policy": "All"}})
+    world.rest()
+    world.finish(1)
+    world.go("04:01")
+    assert world.status.current is not None
+    assert world.status.current.slot == at("04:00")
+    assert [launch.attempt for launch in world.made] == [1, 2]
+    world.finish(0, summary())
+    world.go("04:02")
+    assert [launch.slot for launch in world.made] == [at("04:00"), at("04:00"), at("04:01")]
+    assert world.status.counters.superseded == 0
+
+
+def test_none_runs_nothing_that_passed_while_the_operator_was_down() -> None:
+    world = World(now=at("04:00"), spec={"catchUp": {"policy": "None"}})
+    world.rest()
+    world.finish(0, summary())
+    world.go("2026-03-12T05:00")
+    assert len(world.made) == 1
+    assert world.status.counters.slots_missed == 2
+    world.go("2026-03-13T04:00")
+    assert [launch.slot.day for launch in world.made] == [10, 13]
 
 
 # -- downtime ----------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from controller.decide.retry import Close, Relaunch, Wait, after, delay_seconds
 from controller.decide.verdict import Verdict, verdict
 from controller.model.bounds import MAX_MESSAGE, MAX_REASON
 from controller.model.job import Disruption, JobRecord, JobState, PodFacts, Trouble
-from controller.model.schedule import RetryPolicy
+from controller.model.schedule import Backoff, BackoffType, RetryPolicy
 from controller.model.status import ActiveLaunch, CurrentRun, Outcome, RunState
 from controller.model.text import json_bytes
 from tests.unit.controller.decide.world import UID, at, summary
@@ -147,7 +147,7 @@ BOUNDS = {
 
 @pytest.mark.parametrize(("attempt", "bounds"), BOUNDS.items())
 def test_obans_delays(attempt: int, bounds: tuple[int, int]) -> None:
-    found = {delay_seconds(UID, f"run-{number}", attempt) for number in range(300)}
+    found = {delay_seconds(UID, f"run-{number}", attempt, Backoff()) for number in range(300)}
     assert min(found) >= bounds[0]
     assert max(found) <= bounds[1]
     assert len(found) > 1, "schedules that fail together do not retry together"
@@ -155,9 +155,24 @@ def test_obans_delays(attempt: int, bounds: tuple[int, int]) -> None:
 
 @given(attempt=st.integers(1, 20), run=st.text(max_size=20))
 def test_a_delay_is_bounded_and_the_same_after_a_restart(attempt: int, run: str) -> None:
-    delay = delay_seconds(UID, run, attempt)
+    delay = delay_seconds(UID, run, attempt, Backoff())
     assert 15 + 2**attempt <= delay <= (15 + 2**attempt) * 1.1
-    assert delay == delay_seconds(UID, run, attempt)
+    assert delay == delay_seconds(UID, run, attempt, Backoff())
+
+
+BACKOFFS = {
+    "exponential, first": (Backoff(BackoffType.EXPONENTIAL, 10, 600), 1, 10, 11),
+    "exponential, third": (Backoff(BackoffType.EXPONENTIAL, 10, 600), 3, 40, 44),
+    "exponential, at its cap": (Backoff(BackoffType.EXPONENTIAL, 10, 600), 19, 600, 660),
+    "fixed, first": (Backoff(BackoffType.FIXED, 45), 1, 45, 45),
+    "fixed, tenth": (Backoff(BackoffType.FIXED, 45), 10, 45, 45),
+}
+
+
+@pytest.mark.parametrize(("backoff", "attempt", "low", "high"), BACKOFFS.values(), ids=BACKOFFS.keys())
+def test_the_other_backoffs(backoff: Backoff, attempt: int, low: int, high: int) -> None:
+    found = [delay_seconds(UID, f"run-{number}", attempt, backoff) for number in range(100)]
+    assert low <= min(found) <= max(found) <= high
 
 
 def outcome(kind: Outcome, seconds: int = 60) -> Verdict:

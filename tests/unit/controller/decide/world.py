@@ -68,6 +68,8 @@ class World:
     spec: dict[str, Any] = field(default_factory=dict)
     now: datetime = BORN
     run_now: str = ""
+    cancel: str = ""
+    retry: str = ""
     generation: int = 1
     body: dict[str, Any] = field(default_factory=dict)
     jobs: dict[str, JobRecord] = field(default_factory=dict)
@@ -84,7 +86,11 @@ class World:
         metadata = {
             "namespace": "team", "name": "marketing", "uid": UID, "generation": self.generation,
             "resourceVersion": "1", "creationTimestamp": BORN.isoformat(),
-            "annotations": {"gscsync.io/run-now": self.run_now} if self.run_now else {},
+            "annotations": {
+                f"gscsync.io/{name}": text
+                for name, text in (("run-now", self.run_now), ("cancel", self.cancel), ("retry", self.retry))
+                if text
+            },
         }  # fmt: skip
         return parse_schedule({"metadata": metadata, "spec": SPEC | self.spec})
 

@@ -26,7 +26,7 @@ def test_a_small_schedule_gets_the_defaults() -> None:
         300,
     )
     assert (spec.retry.max_attempts, spec.retry.max_snoozes, spec.window_days) == (3, 50, 14)
-    assert (spec.catch_up_max_age_seconds, spec.freshness_seconds, spec.min_success_ratio) == (
+    assert (spec.catch_up.max_age_seconds, spec.freshness_seconds, spec.min_success_ratio) == (
         604_800,
         259_200,
         0.0,
@@ -49,6 +49,13 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
     "a ratio of 2": ({"minSuccessRatio": 2}, "`spec.minSuccessRatio` must be a number from 0 to 1"),
     "an unknown search type": ({"searchTypes": ["podcasts"]}, "`spec.searchTypes` must be of 'web', 'image'"),
     "no search type": ({"searchTypes": []}, "`spec.searchTypes` must be of"),
+    "an unknown policy": ({"concurrencyPolicy": "Maybe"}, "`spec.concurrencyPolicy` must be of 'Forbid', 'Replace', 'Allow'"),
+    "an unknown catch-up": ({"catchUp": {"policy": "Some"}}, "`spec.catchUp.policy` must be of 'Latest', 'All', 'None'"),
+    "all of them, each replacing the last": (
+        {"concurrencyPolicy": "Replace", "catchUp": {"policy": "All"}}, "must be 'Latest' or 'None' with `concurrencyPolicy: Replace`",
+    ),
+    "an unknown backoff": ({"retry": {"backoff": {"type": "Linear"}}}, "`spec.retry.backoff.type` must be of 'Oban'"),
+    "a history of -1": ({"history": {"failedLimit": -1}}, "`spec.history.failedLimit` must be a whole number from 0 to 100"),
     "an unknown data state": ({"window": {"dataState": "Fresh"}}, "`spec.window.dataState` must be of 'All', 'Final'"),
 }  # fmt: skip
 

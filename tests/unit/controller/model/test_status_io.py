@@ -43,6 +43,7 @@ numbers = st.integers(0, 2**53)
 def summary(
     state: State, count: int, text: str, failure: FailureClass | None, day: date | None, many: int
 ) -> RunSummary:
+    text = text.encode(errors="replace").decode()  # a summary is UTF-8, whoever wrote it
     return RunSummary(
         state=state,
         run_id=text[:63],
@@ -73,7 +74,8 @@ runs = st.builds(
     CurrentRun, run_id=words, slot=moments, trigger=words, state=st.sampled_from(RunState), attempt=numbers,
     launch=numbers, token=texts, reason=texts, requested_by=words, not_before=st.none() | moments,
     started_at=st.none() | moments, snoozes=numbers, refusals=numbers, refusal=texts,
-    errors=st.lists(errors, max_size=3).map(tuple),
+    errors=st.lists(errors, max_size=3).map(tuple), workspaces=st.lists(words, max_size=20).map(tuple),
+    granted=st.integers(0, 20), window_days=st.integers(0, 480), dry_run=st.booleans(),
 )  # fmt: skip
 launches = st.builds(
     ActiveLaunch, run_id=words, launch=numbers, attempt=numbers, job_name=words, job_uid=words, created_at=moments,
@@ -91,9 +93,10 @@ statuses = st.builds(
     effective_since=st.none() | moments,
     watermark=st.none() | moments,
     manual_watermark=st.none() | moments,
-    next_slot=st.none() | moments,
+    next_slots=st.lists(moments, max_size=3).map(tuple),
     waiting=st.lists(st.text("0123456789", min_size=1, max_size=10), max_size=4).map(tuple),
     current=st.none() | runs,
+    beside=st.lists(runs, max_size=3).map(tuple),
     active=st.lists(launches, max_size=4).map(tuple),
     counters=st.builds(Counters, **{item.name: numbers for item in fields(Counters)}),
     consecutive_failures=numbers,
@@ -102,7 +105,7 @@ statuses = st.builds(
     last_run=st.none() | records,
     last_summary=st.just("") | summaries.map(bounds.short_summary),
     history=st.lists(records, max_size=10).map(tuple),
-    tokens=st.lists(st.text("0123456789abcdef", min_size=12, max_size=12), max_size=10).map(tuple),
+    tokens=st.lists(st.text("0123456789abcdef", min_size=12, max_size=12), max_size=20).map(tuple),
     tokens_seen=st.booleans(),
     decisions=st.lists(notes, max_size=20).map(tuple),
     conditions=st.lists(conditions, max_size=6).map(tuple),
@@ -148,7 +151,7 @@ def test_an_ordinary_status_loses_nothing() -> None:
         schedule_hash="abc",
         effective_since=BORN,
         watermark=when,
-        next_slot=when,
+        next_slots=(when, when),
         current=CurrentRun(
             "m-0123", when, "Manual", RunState.RETRYING, 2, 5, token="t", reason="r", requested_by="ann", not_before=when,
             errors=(AttemptError(when, 1, 4, "ExitCode1", "boom"),),
@@ -192,8 +195,9 @@ def test_with_everything_at_its_bounds_only_the_oldest_decisions_yield() -> None
     )
     status = Status(
         current=CurrentRun(
-            "r" * 99, when, "Manual", RunState.RETRYING, 20, 9999, hostile, hostile, hostile, when, when, 50, 50, 5, 1, 9, 9, hostile,
-            tuple(AttemptError(when, 20, 9999, "R" * 99, hostile) for _ in range(3)),
+            "r" * 99, when, "Manual", RunState.RETRYING, 20, 9999, token=hostile, reason=hostile, requested_by=hostile,
+            not_before=when, started_at=when, snoozes=50, continues=50, lost=5, unknown=1, coalesced=9, refusals=9, refusal=hostile,
+            errors=tuple(AttemptError(when, 20, 9999, "R" * 99, hostile) for _ in range(3)),
         ),
         active=(ActiveLaunch("r" * 63, 9999, 20, "j" * 63, "u" * 36, when, when, "D" * 64, hostile),),
         counters=Counters(**{item.name: 10**7 for item in fields(Counters)}),

@@ -93,7 +93,7 @@ def test_failures_have_a_closed_list_of_classes(metrics, registry) -> None:
 
 def test_times_are_unix_seconds_and_unknown_ones_are_absent(metrics, registry) -> None:
     metrics.schedule(
-        schedule(), Status(next_slot=NOW, last_success_at=NOW, newest_final_day=date(1970, 1, 3))
+        schedule(), Status(next_slots=(NOW,), last_success_at=NOW, newest_final_day=date(1970, 1, 3))
     )
     assert value(registry, "schedule_next_timestamp_seconds", **WHERE) == NOW.timestamp()
     assert value(registry, "schedule_last_success_timestamp_seconds", **WHERE) == NOW.timestamp()
@@ -112,7 +112,7 @@ def test_a_changed_cron_leaves_no_old_series(metrics, registry) -> None:
 
 def test_a_schedule_that_goes_takes_its_series_along_and_leaves_the_others(metrics, registry) -> None:
     for name, uid in (("marketing", "s1"), ("other", "s2")):
-        metrics.wrote(schedule(name, uid), Status(), Status(history=(record("1"),), next_slot=NOW))
+        metrics.wrote(schedule(name, uid), Status(), Status(history=(record("1"),), next_slots=(NOW,)))
     metrics.forget("s1")
     metrics.forget("s1")
     metrics.forget("never-known")
@@ -123,8 +123,8 @@ def test_a_schedule_that_goes_takes_its_series_along_and_leaves_the_others(metri
 
 
 def test_a_namesake_made_anew_keeps_its_series(metrics, registry) -> None:
-    metrics.schedule(schedule(uid="old"), Status(next_slot=NOW))
-    metrics.schedule(schedule(uid="new"), Status(next_slot=NOW))
+    metrics.schedule(schedule(uid="old"), Status(next_slots=(NOW,)))
+    metrics.schedule(schedule(uid="new"), Status(next_slots=(NOW,)))
     metrics.forget("old")
     assert value(registry, "schedule_next_timestamp_seconds", **WHERE) == NOW.timestamp()
     assert value(registry, "schedule_info", **WHERE, cron="0 4 * * *", time_zone="Etc/UTC") == 1
