@@ -10,7 +10,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -34,7 +33,7 @@ from sync.compose import (
 from sync.errors import ConfigurationError, DatabaseError, SyncError
 from sync.events import Events
 from sync.logs import configure
-from sync.plan.work import estimate
+from sync.look import dry_run, find_all, guess
 from sync.progress import LogReporter, Reporter, TerminalReporter
 from sync.run import Ended
 from sync.run import run as run_launch
@@ -43,7 +42,6 @@ from sync.show import problems_of, show_check, show_plan, show_summary
 from sync.signals import SignalWatch
 from sync.tally import Tally
 from sync.verdict import Verdict, of_error
-from sync.workspaces import Found, find
 
 _log = logging.getLogger("sync")
 
@@ -120,7 +118,7 @@ def _run(world: World, path: Path | None) -> int:
         spec = read_spec(path, world.environment, settings)
         configure(settings, world.logs, terminal, bound_fields(spec))
         with parts(spec, settings, world.clock, started) as made:
-            ended = _launch(made, settings, world, terminal)
+            ended = _dry_run(made, settings) if spec.dry_run else _launch(made, settings, world, terminal)
     except NoSpecError as error:
         click.echo(f"Error: {error}", err=True)
         return ExitCode.USAGE
@@ -135,6 +133,12 @@ def _run(world: World, path: Path | None) -> int:
     if terminal is not None:
         show_summary(ended.summary, Console(file=world.out))
     return ended.exit_code
+
+
+def _dry_run(made: Parts, settings: Settings) -> Ended:
+    ended = dry_run(made)
+    summaries.write(ended.summary, settings.summary_path)
+    return ended
 
 
 def _launch(made: Parts, settings: Settings, world: World, terminal: Console | None) -> Ended:
@@ -188,21 +192,13 @@ def _look(world: World, path: Path | None, command: Look) -> int:
 
 
 def _plan(made: Parts, world: World) -> int:
-    found = _find_all(made)
-    guess = estimate(
-        [len(place.chosen.properties) for place in found],
-        days=made.spec.window.days,
-        search_types=len(made.spec.search_types),
-        dimension_sets=len(made.spec.dimension_sets),
-        concurrency=made.spec.limits.concurrency,
-        requests_per_second_per_property=made.spec.limits.requests_per_second_per_property,
-    )
-    show_plan(made.spec, found, guess, Console(file=world.out))
+    found = find_all(made)
+    show_plan(made.spec, found, guess(made, found), Console(file=world.out))
     return ExitCode.FAILURE if problems_of(found) else ExitCode.SUCCESS
 
 
 def _check(made: Parts, world: World) -> int:
-    found = _find_all(made)
+    found = find_all(made)
     try:
         with world.store(made.spec, made.clock) as store:
             database = list(store.check())
@@ -210,13 +206,6 @@ def _check(made: Parts, world: World) -> int:
         database = [str(error)]
     show_check(found, database, Console(file=world.out))
     return ExitCode.FAILURE if problems_of(found) or database else ExitCode.SUCCESS
-
-
-def _find_all(made: Parts) -> list[Found]:
-    with ThreadPoolExecutor(made.spec.limits.concurrency) as pool:
-        return list(
-            pool.map(lambda workspace: find(workspace, made.accounts, made.stop), made.spec.workspaces)
-        )
 
 
 if __name__ == "__main__":

@@ -131,6 +131,18 @@ def test_check_then_plan_then_run_bring_the_rows_into_postgres(pod):
     assert (code, pod.summary.from_earlier_launch) == (ExitCode.SUCCESS, True)
 
 
+def test_a_dry_run_says_what_a_sync_would_do_and_touches_neither_rows_nor_run(pod):
+    code, _, logs = pod.run("run", pod.spec(dry_run=True))
+    assert code == ExitCode.SUCCESS, logs
+    assert pod.summary.state is State.SUCCEEDED
+    assert "Dry run: 1 properties" in pod.summary.message
+    assert pod.emulator.requests(operation="query") == []
+    code, _, logs = pod.run("run", pod.spec(launch=2))
+    assert code == ExitCode.SUCCESS, logs
+    assert not pod.summary.from_earlier_launch, "the dry run did not complete the run"
+    assert pod.days() == pod.shown(5)
+
+
 def wait_for_requests(pod: Pod, number: int, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + 60
     while len(pod.emulator.requests(operation="query")) < number:
