@@ -228,7 +228,7 @@ class Operator(RuleBasedStateMachine):
 
 
 Operator.TestCase.settings = settings(
-    max_examples=120,
+    max_examples=60,
     stateful_step_count=40,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

@@ -119,7 +119,7 @@ def stored(status: Status, before: dict[str, Any] | None = None) -> dict[str, An
 
 
 @given(statuses, statuses)
-@settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=30, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_what_was_read_and_is_written_again_is_equal_whatever_stood_there(
     status: Status, older: Status
 ) -> None:
@@ -232,7 +232,7 @@ PATHS = sorted(write_status(Status(), SCHEDULE))
 
 
 @given(st.dictionaries(st.sampled_from(PATHS), json_values) | json_values, st.data())
-@settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=30, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_nonsense_in_a_status_is_dropped_and_never_raises(nonsense: Any, data: st.DataObject) -> None:
     read = read_status({"status": nonsense})
     assert json_bytes(stored(read)["status"]) <= bounds.MAX_STATUS
