@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 class _Series:
     name: str
     count: int
-    message: str
     last: float
 
 
@@ -87,7 +86,7 @@ class Recorder:
         try:
             if known and now - known.last < SAME_WITHIN_SECONDS:
                 with contextlib.suppress(NotFound):
-                    await self._count(schedule, known, message)
+                    await self._count(schedule, known)
                     known.last = now
                     return
             # Dying around either write: an event more or less, and nobody acts on events.
@@ -97,18 +96,16 @@ class Recorder:
             log.debug("event not recorded", extra={"event": "event.dropped", "reason": str(error)[:200]})
             self.dropped += 1
             return
-        self._series[key] = _Series(body["metadata"]["name"], 1, message, now)
+        self._series[key] = _Series(body["metadata"]["name"], 1, now)
         self._series.move_to_end(key)
         while len(self._series) > REMEMBERED:
             self._series.popitem(last=False)
 
-    async def _count(self, schedule: Schedule, series: _Series, message: str) -> None:
+    async def _count(self, schedule: Schedule, series: _Series) -> None:
+        """The series alone: an event's note may not change, and the API server refuses the whole patch."""
         patch: dict[str, Any] = {"series": {"count": series.count + 1, "lastObservedTime": self._stamp()}}
-        if message != series.message:
-            patch["note"] = message
         await self._cluster.patch_event(schedule.namespace, series.name, patch)
         series.count += 1
-        series.message = message
 
     def _event(self, schedule: Schedule, notice: Notice, message: str) -> dict[str, Any]:
         self._sent += 1
