@@ -83,7 +83,9 @@ def lacks_facts(job: JobRecord, active: ActiveLaunch) -> bool:
     pod = job.pod
     known = pod is not None and (pod.exit_code is not None or pod.disruption)
     return job.state is not JobState.ACTIVE and not (
-        known or active.doomed or job.failure_reason == "DeadlineExceeded"
+        known
+        or (active.doomed and job.state is not JobState.COMPLETE)
+        or job.failure_reason == "DeadlineExceeded"
     )
 
 
@@ -152,7 +154,7 @@ def _by_program(pod: PodFacts | None, finished: datetime) -> Verdict | None:
 
 def _by_circumstance(job: JobRecord, active: ActiveLaunch, finished: datetime) -> Verdict:
     pod = job.pod
-    if active.doomed:
+    if active.doomed and job.state is not JobState.COMPLETE:
         return _doomed(active, finished)
     if job.failure_reason == "DeadlineExceeded":
         if active.started_at is None and (pod is None or pod.started_at is None):

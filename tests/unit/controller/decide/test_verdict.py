@@ -1,5 +1,6 @@
 """The verdict over one launch, one row a story; and what hostile or half-written text does to it: nothing."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from contract import RunSummary, State
 from contract.run_summary import FailureClass, WorkspaceFailure
 from controller.decide.retry import Close, Relaunch, Wait, after, delay_seconds
-from controller.decide.verdict import Verdict, verdict
+from controller.decide.verdict import Verdict, lacks_facts, verdict
 from controller.model.bounds import MAX_MESSAGE, MAX_REASON
 from controller.model.job import Disruption, JobRecord, JobState, PodFacts, Trouble
 from controller.model.schedule import Backoff, BackoffType, RetryPolicy
@@ -94,6 +95,19 @@ def test_a_deadline_before_the_start_is_pending_too_long() -> None:
 def test_what_goes_on_has_no_verdict(pod: PodFacts | None) -> None:
     assert verdict(job(JobState.ACTIVE, pod), ACTIVE, NOW) is None
     assert verdict(job(JobState.ACTIVE, pod, deleting=True), ACTIVE, NOW) is None
+
+
+def test_a_job_that_completed_before_we_could_delete_it_is_judged_by_its_pod() -> None:
+    """Only exit code 0 completes a Job, so the reason we had for deleting it has no say any more."""
+    doomed = replace(ACTIVE, doomed="TimedOut", doomed_message="ran too long")
+    late = job(COMPLETE, PodFacts("pod-1", CREATED, STARTED))
+    assert lacks_facts(late, doomed)
+    assert verdict(late, doomed, ENDED) is None
+    told = verdict(job(COMPLETE, ended(0, summary())), doomed, NOW)
+    unseen = verdict(job(COMPLETE, None), doomed, NOW)
+    assert told is not None
+    assert unseen is not None
+    assert (told.outcome, unseen.outcome) == (Outcome.SUCCEEDED, Outcome.RESULT_UNKNOWN)
 
 
 def test_an_end_in_the_future_counts_as_now() -> None:
