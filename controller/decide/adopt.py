@@ -31,9 +31,14 @@ _TRIGGERS = frozenset(Trigger)
 
 
 def ours(schedule: Schedule, jobs: Iterable[JobRecord]) -> list[JobRecord]:
-    """The Jobs that this very object controls, oldest first."""
+    """The Jobs that this very object controls, oldest first.
+
+    Creation times have whole seconds; of two Jobs of one second the one that has ended was there first.
+    """
     mine = (job for job in jobs if job.owner_uid == schedule.uid and job.run_id)
-    return sorted(mine, key=lambda job: (job.created_at, job.launch, job.run_id))
+    return sorted(
+        mine, key=lambda job: (job.created_at, job.state is JobState.ACTIVE, job.launch, job.run_id)
+    )
 
 
 def genuine(schedule: Schedule, job: JobRecord) -> bool:
@@ -48,8 +53,13 @@ def genuine(schedule: Schedule, job: JobRecord) -> bool:
 
 
 def next_unknown(draft: Draft, mine: list[JobRecord]) -> JobRecord | None:
-    """The oldest Job of ours that the status does not know."""
-    return next((job for job in mine if _unknown(draft, job) and genuine(draft.schedule, job)), None)
+    """The oldest Job of ours that the status does not know.
+
+    Creation times have whole seconds, so among Jobs of one second those of unfinished runs come first: the next run's
+    Job would supersede its run, and what came of it would never be told.
+    """
+    unknown = [job for job in mine if _unknown(draft, job) and genuine(draft.schedule, job)]
+    return min(unknown, key=lambda job: (job.created_at, draft.status.run(job.run_id) is None), default=None)
 
 
 def take(draft: Draft, job: JobRecord, cron: Cron | None) -> None:
@@ -94,14 +104,12 @@ def rebuild(draft: Draft, mine: list[JobRecord]) -> bool:
     if not mine:
         return False
     slots = [slot_of_minutes(job.slot_minutes) for job in mine if job.trigger == Trigger.CRON]
-    by_hand = [slot_of_minutes(job.slot_minutes) for job in mine if job.trigger == Trigger.MANUAL]
     for job in mine:
         if job.state is JobState.ACTIVE or job is mine[-1]:
             take(draft, job, None)
-    draft.change(
-        watermark=max(slots, default=draft.status.watermark),
-        manual_watermark=max(by_hand, default=draft.status.manual_watermark),
-    )
+        elif job.trigger == Trigger.MANUAL:
+            manual.handled(draft, job.run_id.removeprefix("m-"), slot_of_minutes(job.slot_minutes))
+    draft.change(watermark=max(slots, default=draft.status.watermark))
     draft.note("Adopted", f"status was lost; rebuilt from {len(mine)} Jobs")
     return True
 

@@ -120,6 +120,33 @@ def test_a_manual_launch_is_adopted_and_its_token_handled() -> None:
     assert len(world.made) == 1
 
 
+def test_of_two_unknown_jobs_of_one_second_the_unfinished_run_has_the_first_word() -> None:
+    """Creation times have whole seconds, so they do not always tell which Job was there first."""
+    world = before_slot()
+    world.rest()
+    world.finish(1, "boom")
+    world.now = at("04:00:20")
+    dying(world, "created")
+    world.end(0, summary())
+    world.run_now = "now"
+    dying(world, "created")
+    world.go("04:00:21")
+    assert [record.outcome for record in world.status.history] == [Outcome.SUCCEEDED]
+    assert [item.run_id for item in world.status.active] == [run_id_of_token("now")]
+
+
+def test_of_two_unknown_jobs_of_one_second_the_ended_one_came_first() -> None:
+    world = before_slot()
+    world.run_now = "now"
+    dying(world, "created")
+    world.end(0, summary())
+    dying(world, "created")
+    world.go("04:00:01")
+    assert [launch.trigger for launch in world.made] == ["Manual", "Cron"]
+    assert [record.outcome for record in world.status.history] == [Outcome.SUCCEEDED]
+    assert [item.run_id for item in world.status.active] == [world.made[1].run_id]
+
+
 def test_the_jobs_of_forgotten_tokens_are_not_taken_for_new() -> None:
     world = World(spec={"retry": {"maxAttempts": 1}, "schedule": "0 0 1 1 *"})
     world.rest()
@@ -180,6 +207,23 @@ def test_a_lost_status_is_rebuilt_from_the_jobs_and_nothing_runs_twice() -> None
     assert world.status.counters.succeeded == 1
     world.go("2026-03-11T04:00")
     assert len(world.made) == 2
+
+
+def test_a_lost_status_does_not_take_up_an_old_run_by_hand() -> None:
+    """Its failed Job stands there, but a slot superseded it: that it is over was known to the status alone."""
+    world = before_slot(retry={"maxAttempts": 2})
+    world.now = at("03:59:50")
+    world.run_now = "now"
+    world.rest()
+    world.finish(1, "boom")
+    world.go("04:00")
+    assert [launch.trigger for launch in world.made] == ["Manual", "Cron"]
+    lose(world)
+    world.rest()
+    world.finish(0, summary())
+    world.go("04:30")
+    assert len(world.made) == 2
+    assert world.status.counters.succeeded == 1
 
 
 def test_a_lost_status_finds_the_running_launch() -> None:
