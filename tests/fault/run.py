@@ -1,0 +1,142 @@
+"""Run: one plan from an empty namespace to its verdict; and what a plan that failed leaves for a person to read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.fault.oracles import Evidence, judge, shape
+from tests.fault.plan import Plan
+from tests.fault.rig import ACCOUNT, Rig
+from tests.fault.scene import Scene
+from tests.fault.workloads import WORKLOADS, Expected
+
+AUDIT_SETTLES = 0.2
+ALWAYS_ALLOWED = ("operator.problem",)
+"""What the operator says when it finds something missing; the plan took it away, or a start was cut short."""
+EXPLAINED = re.compile(r"watch|list|version|reviews|leases|api-down|revoke|rights")
+"""Faults after which kopf and the operator may well log errors."""
+
+
+@dataclass(slots=True)
+class Result:
+    plan: Plan
+    violations: list[str]
+    seconds: float
+    counts: Counter[str] = field(default_factory=Counter)
+    """Exchanges and events, by name."""
+    struck: int = 0
+    """Faults that took place."""
+    shape: dict[str, Any] | None = None
+    peak_mb: int = 0
+    lives: int = 0
+
+    @property
+    def vacuous(self) -> bool:
+        """None of its faults came to pass: the plan proves nothing."""
+        return bool(self.plan.faults) and not self.struck
+
+
+async def run(rig: Rig, plan: Plan, reference: dict[str, Any] | None, failures: Path | None) -> Result:
+    began = time.monotonic()
+    namespace = await rig.room()
+    folder = rig.folder / namespace
+    folder.mkdir()
+    scene = Scene(rig, plan, namespace, folder)
+    expected: dict[str, Expected] = {}
+    problems, was_quiet = [], True
+    try:
+        await scene.open()
+        try:
+            async with asyncio.timeout(plan.patience):
+                expected = await WORKLOADS[plan.workload](scene)
+        except TimeoutError:
+            statuses = {name: it.get("status") for name, it in rig.mirror.views[namespace].schedules.items()}
+            problems.append(
+                f"O4: not converged within {plan.patience:.0f} s; statuses {json.dumps(statuses)[:3000]}"
+            )
+        else:
+            was_quiet = await scene.quiet(plan.quiet)
+    finally:
+        await scene.close()
+    await asyncio.sleep(AUDIT_SETTLES)
+    view = rig.mirror.views[namespace]
+    evidence = Evidence(
+        operator=f"system:serviceaccount:{namespace}:{ACCOUNT}",
+        audit=list(rig.audit.of(namespace)),
+        expected=expected,
+        made=scene.marks,
+        schedules=dict(view.schedules),
+        jobs=dict(view.jobs),
+        ends=tuple(end for operator in scene.operators for end in operator.ends),
+        kills=plan.kills,
+        was_quiet=was_quiet,
+        bad_lines=tuple(bad_lines(scene)),
+        reference=reference,
+        refusals_allowed=any(re.search("rights|revoke", fault.do) for fault in plan.faults),
+        problems=(*problems, *scene.problems),
+    )
+    result = Result(
+        plan,
+        judge(evidence),
+        time.monotonic() - began,
+        scene.proxy.counts,
+        sum(scene.proxy.struck.values()),
+        shape(evidence) if expected else None,
+        max(operator.peak_mb for operator in scene.operators),
+        sum(operator.lives for operator in scene.operators),
+    )
+    if result.violations and failures is not None:
+        keep(result, scene, evidence, failures)
+    rig.leave(namespace)
+    shutil.rmtree(folder, ignore_errors=True)
+    return result
+
+
+def bad_lines(scene: Scene) -> list[str]:
+    """Errors and tracebacks in the operators' logs that the plan does not explain."""
+    explained = any(EXPLAINED.search(f"{fault.on} {fault.do}") for fault in scene.plan.faults)
+    found = []
+    for operator in scene.operators:
+        stopping = False
+        for line in operator.log_lines():
+            try:
+                said = json.loads(line)
+            except ValueError:
+                found.append(line)
+                continue
+            event, logger = said.get("event"), str(said.get("logger"))
+            stopping = event == "operator.stopping" or (stopping and event != "operator.starting")
+            if said.get("level") not in {"ERROR", "CRITICAL"} or event in ALWAYS_ALLOWED:
+                continue
+            if stopping and logger.startswith("kopf."):
+                continue  # it says what it was asked to leave undone
+            if not explained or ("Traceback" in line and "controller/" in line):
+                found.append(line)
+    return found
+
+
+def keep(result: Result, scene: Scene, evidence: Evidence, failures: Path) -> None:
+    """The plan file, which is the reproduction, and beside it all that may explain it."""
+    folder = failures / result.plan.name.replace("/", "_")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plan.json").write_text(result.plan.to_json() + "\n")
+    (folder / "violations.txt").write_text("\n".join(result.violations) + "\n")
+    (folder / "trace.jsonl").write_text(scene.proxy.trace_json())
+    with (folder / "audit.jsonl").open("w") as out:
+        for it in evidence.audit:
+            if it.is_write:
+                out.write(json.dumps({"at": it.at.isoformat(), "user": it.user, "agent": it.agent[:24], "verb": it.verb,
+                    "resource": f"{it.resource}/{it.subresource}", "name": it.name, "code": it.code,
+                    "status": it.response.get("status")}) + "\n")  # fmt: skip
+    for operator in scene.operators:
+        for log in operator.log_files:
+            if log.exists():
+                shutil.copy(log, folder)

@@ -1,0 +1,147 @@
+"""Sweep: first each workload without faults, then every plan that follows from what was seen there, many at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from devcluster.api import ensure_packages
+from tests.fault.families import clock, crash, outage, replicas, requests, watch
+from tests.fault.plan import Plan
+from tests.fault.rig import Rig, a_rig
+from tests.fault.run import Result, run
+from tests.fault.workloads import WORKLOADS
+
+References = Mapping[str, Result]
+
+
+class Family(Protocol):
+    """What was seen without faults -> the plans that follow from it."""
+
+    def __call__(self, references: References, *, release: bool) -> Sequence[Plan]: ...
+
+
+FAMILIES: Mapping[str, Family] = {
+    "crash": crash.plans,
+    "watch": watch.plans,
+    "requests": requests.plans,
+    "outage": outage.plans,
+    "replicas": replicas.plans,
+    "clock": clock.plans,
+}
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+async def sweep(size: str, families: Iterable[str], only: str, width: int, failures: Path) -> int:
+    families = tuple(families)
+    if "clock" in families:
+        await asyncio.to_thread(ensure_packages, ["libfaketime"], say)
+    async with a_rig() as rig:
+        references = await refer(rig, width, failures, quiet=60.0 if size == "release" else 3.0)
+        bad = [result for result in references.values() if result.violations]
+        total = Report()
+        for family in families:
+            plans = [
+                plan for plan in FAMILIES[family](references, release=size == "release") if only in plan.name
+            ]
+            results = await run_all(rig, plans, references, width, failures)
+            total.add(family, results)
+            bad += [result for result in results if result.violations]
+    say(total.text())
+    if rig.left_over:
+        say(f"O6: these namespaces did not go away: {rig.left_over}")
+    return 1 if bad or rig.left_over else 0
+
+
+async def repeat(plans: Sequence[Plan], times: int, width: int, failures: Path) -> int:
+    """Run given plans, each so often, against their references."""
+    async with a_rig() as rig:
+        names = {plan.workload for plan in plans}
+        references = await refer(rig, width, failures, names=names)
+        many = [plan.named(f"{plan.name}#{time_}") for plan in plans for time_ in range(1, times + 1)]
+        results = await run_all(rig, many, references, width, failures, say_all=True)
+    return 1 if any(result.violations for result in results) else 0
+
+
+async def refer(
+    rig: Rig, width: int, failures: Path, *, names: Iterable[str] = tuple(WORKLOADS), quiet: float = 2.0
+) -> dict[str, Result]:
+    """Each workload twice without faults: what differs between the two is no measure of anything."""
+    plans = [
+        Plan(f"reference/{name}/{number}", name, quiet=quiet) for name in sorted(names) for number in (1, 2)
+    ]
+    results = await run_all(rig, plans, {}, width, failures)
+    found: dict[str, Result] = {}
+    for first, second in zip(results[::2], results[1::2], strict=True):
+        if first.shape != second.shape:
+            second.violations.append(f"O2: two undisturbed runs differ: {first.shape} and {second.shape}")
+            say(f"VIOLATED {second.plan.name}: {second.violations[-1]}")
+        second.violations += first.violations
+        second.counts = Counter(
+            {on: min(number, second.counts[on]) for on, number in first.counts.items() if second.counts[on]}
+        )
+        found[second.plan.workload] = second
+    return found
+
+
+async def run_all(
+    rig: Rig,
+    plans: Sequence[Plan],
+    references: References,
+    width: int,
+    failures: Path,
+    *,
+    say_all: bool = False,
+) -> list[Result]:
+    gate, began, done = asyncio.Semaphore(width), time.monotonic(), 0
+
+    async def one(plan: Plan) -> Result:
+        nonlocal done
+        reference = references.get(plan.workload)
+        async with gate:
+            try:
+                result = await run(rig, plan, reference.shape if reference else None, failures)
+            except Exception:  # noqa: BLE001 - a plan that breaks the rig must be told like one that fails
+                result = Result(plan, [f"RIG: {traceback.format_exc()}"], 0.0)
+        done += 1
+        if result.violations or say_all:
+            word = "VIOLATED" if result.violations else "held"
+            say(f"{word} {plan.name} ({result.seconds:.1f} s, {result.struck} struck)")
+            for sentence in result.violations:
+                say(f"    {sentence[:1500]}")
+        if done % 50 == 0:
+            say(f"... {done}/{len(plans)} plans in {time.monotonic() - began:.0f} s")
+        return result
+
+    return list(await asyncio.gather(*(one(plan) for plan in plans)))
+
+
+class Report:
+    """A table for a person."""
+
+    def __init__(self) -> None:
+        self._rows: list[str] = []
+
+    def add(self, family: str, results: Sequence[Result]) -> None:
+        struck = sum(result.struck for result in results)
+        violated = sum(bool(result.violations) for result in results)
+        vacuous = sum(result.vacuous for result in results)
+        lives = sum(result.lives for result in results)
+        seconds = sum(result.seconds for result in results)
+        self._rows.append(
+            f"{family:12} {len(results):6} {struck:7} {vacuous:8} {lives:6} {violated:9} {seconds:9.0f}"
+        )
+
+    def text(self) -> str:
+        head = f"{'family':12} {'plans':>6} {'faults':>7} {'unstruck':>8} {'starts':>6} {'violated':>9} {'plan-s':>9}"
+        return "\n".join(["", head, *self._rows])

@@ -1,0 +1,207 @@
+"""Workloads: what users do while faults strike, each a short story with the runs that must come of it.
+
+Time on a real API server is real, so slots are made due by setting `effectiveSince` back through the status
+subresource, and waits are ended in the same way. A story waits for states, never for time, and holds however
+often the operator dies in between. It returns what must have been run, counted by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.fault.mirror import View
+from tests.fault.scene import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that must have been: of a slot, or by a trigger without one; with so many launches."""
+
+    trigger: str
+    launches: int = 1
+    slot: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Of one schedule: its runs, and its counters where they do not follow from the runs."""
+
+    runs: tuple[Run, ...]
+    counters: Mapping[str, int] = field(default_factory=dict)
+    policy: str = "Forbid"
+    gone: bool = False
+    """Deleted before its run could end."""
+
+
+Holds = Callable[[Mapping[str, Any]], bool]
+Story = Callable[[Scene], Awaitable[dict[str, Expected]]]
+
+
+def past_minute(minutes: int = 2) -> datetime:
+    return datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=minutes)
+
+
+def daily(slot: datetime) -> str:
+    return f"{slot.minute} {slot.hour} * * *"
+
+
+def done(runs: int = 1) -> Holds:
+    """So many runs are over, and nothing is on its way."""
+    return lambda status: (
+        (status.get("counters") or {}).get("runs") == runs
+        and not status.get("active")
+        and not status.get("currentRun")
+        and len(status.get("history") or ()) == runs
+    )
+
+
+def waits(state: str, attempt: int = 0) -> Holds:
+    def holds(status: Mapping[str, Any]) -> bool:
+        run = status.get("currentRun") or {}
+        return run.get("state") == state and (not attempt or run.get("attempt") == attempt)
+
+    return holds
+
+
+def either(*holds: Holds) -> Holds:
+    return lambda status: any(it(status) for it in holds)
+
+
+async def first_slot(scene: Scene) -> dict[str, Expected]:
+    slot = past_minute()
+    await scene.apply("ok", schedule=daily(slot))
+    await scene.known("ok")
+    await scene.backdate("ok", slot - timedelta(minutes=1))
+    await scene.until("ok", done())
+    return {"ok": Expected((Run("Cron", slot=slot),))}
+
+
+async def retry(scene: Scene) -> dict[str, Expected]:
+    await scene.apply("fail-twice", runOnCreate=True)
+    for attempt in (2, 3):
+        await scene.until("fail-twice", either(done(), waits("Retrying", attempt)))
+        await scene.hasten("fail-twice")
+    await scene.until("fail-twice", done())
+    return {"fail-twice": Expected((Run("Create", launches=3),), {"retries": 2})}
+
+
+async def snooze(scene: Scene) -> dict[str, Expected]:
+    await scene.apply("snooze-once", runOnCreate=True)
+    await scene.until("snooze-once", done())
+    return {"snooze-once": Expected((Run("Create", launches=2),), {"snoozes": 1})}
+
+
+async def timeout(scene: Scene) -> dict[str, Expected]:
+    """The image is missing at first, then the program runs for ever, then all is well."""
+    await scene.apply("stuck", runOnCreate=True, pendingDeadlineSeconds=2, timeoutSeconds=1)
+    await scene.until("stuck", either(done(), waits("Retrying", 2)))
+    await scene.hasten("stuck")
+
+    def runs_second(status: Mapping[str, Any]) -> bool:
+        return any(it["launch"] == 2 and it.get("startTime") for it in status.get("activeLaunches") or ())
+
+    await scene.until("stuck", either(done(), runs_second, waits("Retrying", 3)))
+    if runs_second(scene.rig.mirror.views[scene.namespace].status("stuck")):
+        await scene.outlive("stuck")
+    await scene.until("stuck", either(done(), waits("Retrying", 3)))
+    await scene.hasten("stuck")
+    await scene.until("stuck", done())
+    return {"stuck": Expected((Run("Create", launches=3),), {"retries": 2, "timeouts": 1})}
+
+
+async def overlap(scene: Scene) -> dict[str, Expected]:
+    """A slot comes due while another run goes on: it waits, and runs after it."""
+    slot = past_minute()
+    await scene.apply("slow", schedule=daily(slot), runOnCreate=True)
+    await scene.until("slow", either(lambda status: bool(status.get("active")), done()))
+    await scene.backdate("slow", slot - timedelta(minutes=1))
+    await scene.until("slow", done(2))
+    return {"slow": Expected((Run("Create"), Run("Cron", slot=slot)))}
+
+
+async def catch_up(scene: Scene) -> dict[str, Expected]:
+    """Six slots were missed: the newest runs, and stands for the others."""
+    slot = past_minute()
+    await scene.apply("ok", schedule=f"{slot.minute} * * * *")
+    await scene.known("ok")
+    await scene.backdate("ok", slot - timedelta(hours=5, minutes=1))
+    await scene.until("ok", done())
+    return {"ok": Expected((Run("Cron", slot=slot),), {"slotsCoalesced": 5})}
+
+
+async def run_now(scene: Scene) -> dict[str, Expected]:
+    """The same token never runs twice, and another one too soon is refused."""
+    await scene.apply("ok")
+    await scene.known("ok")
+    await scene.run_now("ok", "first")
+    await scene.until("ok", done())
+    await scene.run_now("ok", "second")
+    await scene.until("ok", lambda status: len(status.get("handledTokens") or ()) == 2)
+    await scene.run_now("ok", "first")
+    return {"ok": Expected((Run("Manual"),))}
+
+
+async def suspend(scene: Scene) -> dict[str, Expected]:
+    """What came due while it was suspended never runs; after resuming it serves again."""
+    slot = past_minute()
+    await scene.apply("ok", schedule=daily(slot))
+    await scene.known("ok")
+    await scene.edit("ok", suspend=True)
+    await scene.backdate("ok", slot - timedelta(minutes=1))
+    await scene.edit("ok", suspend=False)
+    await scene.run_now("ok", "again")
+    await scene.until("ok", done())
+    return {"ok": Expected((Run("Manual"),))}
+
+
+async def edit(scene: Scene) -> dict[str, Expected]:
+    """After an edit only slots of the new schedule fire, and none from before the edit."""
+    old, new = past_minute(4), past_minute(2)
+    await scene.apply("ok", schedule=daily(old))
+    await scene.known("ok")
+    await scene.edit("ok", schedule=daily(new))
+    await scene.backdate("ok", old - timedelta(minutes=1))
+    await scene.until("ok", done())
+    await scene.edit("ok", schedule=daily(past_minute(3)))
+    await scene.edit("ok", timeoutSeconds=300)
+    return {"ok": Expected((Run("Cron", slot=new),))}
+
+
+async def deletion(scene: Scene) -> dict[str, Expected]:
+    """Deleted while its Job runs, and made anew under the same name: another schedule, with a run of its own."""
+    first = await scene.apply("slow", mark="first", runOnCreate=True)
+    uid = first["metadata"]["uid"]
+    await scene.until("slow", either(lambda status: bool(status.get("active")), done()))
+    await scene.delete("slow")
+    await scene.apply("slow", mark="second", runOnCreate=True)
+    await scene.until("slow", done())
+
+    def no_orphans(view: View) -> bool:
+        return not any(
+            owner["uid"] == uid
+            for job in view.jobs.values()
+            for owner in job["metadata"].get("ownerReferences") or ()
+        )
+
+    await scene.rig.mirror.until(scene.namespace, no_orphans, 60)
+    return {
+        "first": Expected((Run("Create"),), gone=True),
+        "second": Expected((Run("Create"),)),
+    }
+
+
+WORKLOADS: Mapping[str, Story] = {
+    "first-slot": first_slot,
+    "retry": retry,
+    "snooze": snooze,
+    "timeout": timeout,
+    "overlap": overlap,
+    "catch-up": catch_up,
+    "run-now": run_now,
+    "suspend": suspend,
+    "edit": edit,
+    "deletion": deletion,
+}
