@@ -30,6 +30,7 @@ from controller.scheduler import Scheduler
 from controller.table import Table
 from controller.watch.feed import Feed
 from controller.watch.resync import Resync
+from controller.watch.switch import Switch
 
 if TYPE_CHECKING:
     from controller.clock import Clock
@@ -79,7 +80,23 @@ class App:
             cluster, self.table, clock, settings.watched, settings.resync_seconds, self._found_gone
         )
         writer = StatusWriter(gated, self.table)
-        launcher = Launcher(gated, self.table, writer, self.recorder, self.metrics, settings, clock)
+        self.switch = Switch(
+            cluster,
+            clock,
+            settings.namespace,
+            settings.switch_seconds,
+            self._look_at_everything,
+        )
+        launcher = Launcher(
+            gated,
+            self.table,
+            writer,
+            self.recorder,
+            self.metrics,
+            settings,
+            clock,
+            lambda: self.switch.policy,
+        )
         self.scheduler = Scheduler(
             gated,
             self.table,
@@ -87,6 +104,9 @@ class App:
             self.metrics,
             clock,
             held=lambda: self.skew.held,
+            policy=lambda: self.switch.policy,
+            environment=settings.environment,
+            start_rate=settings.start_rate,
             may_run=lambda: self._serving and self.is_leading(),
             clock_stepped=self.skew.check,
             max_in_flight=settings.max_in_flight,
@@ -115,6 +135,7 @@ class App:
                     self.resync.run(),
                     self.scheduler.run(),
                     self.recorder.run(),
+                    self.switch.run(),
                     self._watch(),
                     self._lead(),
                     self._look_for_problems(),
@@ -169,7 +190,7 @@ class App:
                     await self.skew.check()
 
     async def _begin(self) -> None:
-        while not (await self.skew.check() and await self.resync.round()):
+        while not (await self.skew.check() and await self.switch.read() and await self.resync.round()):
             await self.clock.sleep(self.settings.lease_retry_seconds)
         self.scheduler.look_at_everything()
         self._serving = True
@@ -206,6 +227,12 @@ class App:
     def _found_gone(self, kind: str, count: int) -> None:
         self.metrics.ghosts.labels(kind).inc(count)
 
+    def _look_at_everything(self) -> None:
+        self.scheduler.look_at_everything()
+
+    def _unread(self) -> tuple[str, ...]:
+        return (self.switch.refused,) if self.switch.refused else ()
+
     def _refresh(self) -> None:
         facts = self.facts()
         self.metrics.leader.set(int(facts.leading))
@@ -222,7 +249,12 @@ class App:
             since_start=now - self._started_at,
             clock_bad_for=self.skew.bad_for(),
             held=self.skew.held,
-            problems=(*self._problems, *self.resync.refused.values()),
+            problems=(
+                *self._problems,
+                *self.resync.refused.values(),
+                *self.switch.policy.problems,
+                *self._unread(),
+            ),
             leading=self.is_leading(),
         )
 

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from controller.act.launcher import Done, Work
+from controller.act.pace import Pace
 from controller.alarms import Alarms
 from controller.cluster.port import ClusterError, NotLeader
 from controller.decide.decide import decide
 from controller.intake import read_jobs, read_pods
+from controller.model.policy import Policy, Site
+from controller.queues import Queues
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -36,6 +41,8 @@ STEP_SECONDS = 5.0
 RESTLESS = 8
 """Writes in a row without a quiet turn after which a schedule is slowed down: nothing may spin."""
 
+_NOBODY: Mapping[str, str] = MappingProxyType({})
+
 log = logging.getLogger(__name__)
 
 
@@ -49,6 +56,9 @@ class Scheduler:
         clock: Clock,
         *,
         held: Callable[[], str] = lambda: "",
+        policy: Callable[[], Policy] = Policy,
+        environment: str = "",
+        start_rate: float = 250.0,
         may_run: Callable[[], bool] = lambda: True,
         clock_stepped: Callable[[], Awaitable[object]] | None = None,
         max_in_flight: int = 20,
@@ -68,6 +78,10 @@ class Scheduler:
         self._writes: dict[str, int] = {}
         self._offset = self._wall_offset()
         self._was_held = ""
+        self._policy = policy
+        self._environment = environment
+        self._pace = Pace(start_rate, clock)
+        self.queues = Queues(table, policy)
         self.last_turn = clock.monotonic()
         self.turns = 0
         self.idle = asyncio.Event()
@@ -107,7 +121,9 @@ class Scheduler:
             self.look_at_everything()
         uids = [
             uid
-            for uid in dict.fromkeys((*self._alarms.due(), *self._table.take_changed()))
+            for uid in dict.fromkeys(
+                (*self._alarms.due(), *self._table.take_changed(), *self.queues.with_room(self._clock.now()))
+            )
             if not self._alarms.rests(uid)
         ]
         self._metrics.queue(len(uids))
@@ -119,15 +135,21 @@ class Scheduler:
                 if entry.schedule.namespace not in listed:
                     self._set_back(entry.schedule.uid, "its Jobs could not be listed")
             works += self._decide_all(sure, held, fresh=True)[0]
+        works, full = self.queues.split(works, self._clock.now())
+        if full:
+            works += self._decide_all(full, held, fresh=True, queued=full)[0]
         created = await asyncio.gather(*(self._create(work) for work in works))
         await asyncio.gather(*(self._finish(work) for work in created if work is not None))
         self._metrics.queue(0)
 
     # -- deciding -----------------------------------------------------------------------------------------------------
 
-    def _decide_all(self, uids: Iterable[str], held: str, *, fresh: bool) -> tuple[list[Work], list[Entry]]:
+    def _decide_all(
+        self, uids: Iterable[str], held: str, *, fresh: bool, queued: Mapping[str, str] = _NOBODY
+    ) -> tuple[list[Work], list[Entry]]:
         works: list[Work] = []
         unsure: list[Entry] = []
+        site = Site(self._environment, self._policy().mode)
         for uid in uids:
             entry = self._table.entry(uid)
             if entry is None:
@@ -141,6 +163,8 @@ class Scheduler:
                     self._clock.now(),
                     jobs_fresh=fresh,
                     held=held,
+                    queued=queued.get(uid, ""),
+                    site=site,
                 )
             except Exception:  # one odd object must not stop everybody's schedules; it is set back and shown
                 log.exception("deciding failed", extra=_where(entry) | {"event": "decision.failed"})
@@ -178,6 +202,7 @@ class Scheduler:
     async def _create(self, work: Work) -> Work | None:
         if work.decision.launch is None:
             return work
+        await self._pace.wait()
         async with self._slots:
             try:
                 created = await self._launcher.create(work)

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     """Where the operator itself runs: its Lease is there."""
     identity: Annotated[str, Field(min_length=1, max_length=253)] = "gsc-sync-operator"
     environment: str = ""
-    """A name for this installation, as a label on its metrics."""
+    """A name for this installation: a label on its metrics, and what `spec.environments` names."""
     instance: Annotated[str, Field(max_length=63)] = "gsc-sync-operator"
     """app.kubernetes.io/instance of the Jobs."""
 
@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     """After this long without a renewal we stop leading by ourselves; below `lease_seconds`."""
     lease_retry_seconds: Annotated[float, Field(gt=0, le=60)] = 2
 
+    switch_seconds: Annotated[float, Field(ge=1, le=300)] = 10
+    """How often the ConfigMap with the kill switch and the queues is read."""
+    start_rate: Annotated[float, Field(ge=1, le=1000)] = 250
+    """Jobs created in a second at most."""
     resync_seconds: Annotated[float, Field(ge=5, le=3600)] = 300
     max_in_flight: Annotated[int, Field(ge=1, le=200)] = 20
     """Schedules whose writes are under way at the same time."""

@@ -72,6 +72,10 @@ class Table:
         jobs = [self._with_pod(self._jobs[job]) for job in self._jobs_of.get(uid, ())]
         return tuple(sorted(jobs, key=lambda job: (job.created_at, job.launch, job.uid)))
 
+    def jobs(self) -> Iterator[JobRecord]:
+        """All Jobs, without their pods."""
+        return iter(tuple(self._jobs.values()))
+
     def job(self, uid: str) -> JobRecord | None:
         job = self._jobs.get(uid)
         return self._with_pod(job) if job else None

@@ -26,8 +26,11 @@ from controller.cluster.port import (
 from controller.decide.decide import after_create
 from controller.model.decision import CreateResult
 from controller.model.parse_job import parse_job
+from controller.model.policy import Policy, Site
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from controller.act.recorder import Recorder
     from controller.act.status_writer import StatusWriter
     from controller.clock import Clock
@@ -73,7 +76,9 @@ class Launcher:
         metrics: Metrics,
         settings: Settings,
         clock: Clock,
+        policy: Callable[[], Policy] = Policy,
     ) -> None:
+        self._policy = policy
         self._cluster = cluster
         self._table = table
         self._writer = writer
@@ -95,8 +100,13 @@ class Launcher:
         self._metrics.launched(schedule, launch, result, job)
         if job is not None:
             self._table.put_job(job, wake=False)
-        decision = after_create(work.decision, schedule, result, job, message, self._clock.now())
+        decision = after_create(
+            work.decision, schedule, result, job, message, self._clock.now(), self._site()
+        )
         return replace(work, decision=decision)
+
+    def _site(self) -> Site:
+        return Site(self._settings.environment, self._policy().mode)
 
     async def finish(self, work: Work) -> Done:
         """Write the status, delete, tell. Raises ClusterError when a write's fate is unknown."""

@@ -13,12 +13,13 @@ from contract import Destination, Limits, PropertyFilter, RunSpec, Trigger, Wind
 from contract.run_spec import ENVIRONMENT_VARIABLE, unix_minutes
 from contract.run_summary import PATH_VARIABLE
 from controller.act.quantity import resources
+from controller.decide import gates
 from controller.model import names
 from controller.model.schedule import SecretKey
 
 if TYPE_CHECKING:
     from controller.model.decision import Launch
-    from controller.model.schedule import OAuthSecret, Schedule, Spec
+    from controller.model.schedule import OAuthSecret, Schedule, Spec, WorkspaceSpec
     from controller.settings import Settings
 
 GRACE_SECONDS = 30
@@ -119,8 +120,7 @@ def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
                 subject=workspace.subject,
                 properties=PropertyFilter(include=list(workspace.include), exclude=list(workspace.exclude)),
             )
-            for workspace in spec.workspaces
-            if not launch.workspaces or workspace.name in launch.workspaces
+            for workspace in _workspaces(launch, schedule, spec)
         ],
         destination=Destination(
             path=f"{MOUNTS}/destination",
@@ -136,6 +136,13 @@ def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
             grace_seconds=GRACE_SECONDS,
         ),
     )
+
+
+def _workspaces(launch: Launch, schedule: Schedule, spec: Spec) -> list[WorkspaceSpec]:
+    """Those asked for by name, else those that the rollout lets run."""
+    if launch.workspaces:
+        return [workspace for workspace in spec.workspaces if workspace.name in launch.workspaces]
+    return list(gates.chosen(schedule, spec))
 
 
 def _path(source: SecretKey | OAuthSecret, place: str) -> str:

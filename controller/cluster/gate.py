@@ -70,6 +70,9 @@ class GatedCluster:
     async def replace_lease(self, namespace: str, name: str, body: Body) -> Body:
         return await self._cluster.replace_lease(namespace, name, body)
 
+    async def get_config(self, namespace: str, name: str) -> Body:
+        return await self._cluster.get_config(namespace, name)
+
     async def server_time(self) -> datetime:
         return await self._cluster.server_time()
 

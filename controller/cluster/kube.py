@@ -135,6 +135,9 @@ class KubeCluster:
         path = _path("/apis/coordination.k8s.io/v1", namespace, "leases", name)
         return await self._json("PUT", path, body=body)
 
+    async def get_config(self, namespace: str, name: str) -> Body:
+        return await self._json("GET", _path("/api/v1", namespace, "configmaps", name))
+
     # -- about the server ---------------------------------------------------------------------------------------------
 
     async def server_time(self) -> datetime:

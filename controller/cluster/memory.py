@@ -26,7 +26,7 @@ Object = dict[str, Any]
 Subscriber = Callable[[str, str, Object], None]
 """Kind, ADDED/MODIFIED/DELETED, object."""
 
-SCHEDULE, JOB, POD, EVENT, LEASE = "GscSyncSchedule", "Job", "Pod", "Event", "Lease"
+SCHEDULE, JOB, POD, EVENT, LEASE, CONFIG = "GscSyncSchedule", "Job", "Pod", "Event", "Lease", "ConfigMap"
 
 
 @dataclass(slots=True)
@@ -154,6 +154,10 @@ class MemoryCluster:
     async def get_lease(self, namespace: str, name: str) -> Body:
         self._before("get_lease")
         return self._get(LEASE, namespace, name)
+
+    async def get_config(self, namespace: str, name: str) -> Body:
+        self._before("get_config")
+        return self._get(CONFIG, namespace, name)
 
     async def create_lease(self, namespace: str, body: Body) -> Body:
         return self._create("create_lease", LEASE, namespace, body)

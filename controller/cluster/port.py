@@ -104,6 +104,9 @@ class Cluster(Protocol):
     async def replace_lease(self, namespace: str, name: str, body: Body) -> Body:
         """PUT with the resource version in the body as precondition."""
 
+    async def get_config(self, namespace: str, name: str) -> Body:
+        """Read a ConfigMap."""
+
     async def server_time(self) -> datetime:
         """Read the API server's clock, from the `Date` header of a cheap request; one second of resolution."""
 

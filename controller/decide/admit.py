@@ -14,24 +14,28 @@ from controller.decide import manual
 from controller.decide.cron import Cron
 from controller.decide.draft import Draft
 from controller.decide.epoch import coalesce, decided_until
+from controller.decide.gates import in_rollout, paused
 from controller.decide.slots import Due, due
 from controller.decide.verdict import REPLACED
 from controller.model.decision import EventReason, Launch
 from controller.model.names import job_name, run_id_of_slot
+from controller.model.policy import Mode
 from controller.model.schedule import CatchUpPolicy, ConcurrencyPolicy, Spec
 from controller.model.status import RUNS_LIMIT, CurrentRun, Outcome, RunState
 
 WAITING_LIMIT = 4
 
 
-def admit(draft: Draft, cron: Cron | None, *, held: str, fresh: bool) -> bool:
+def admit(draft: Draft, cron: Cron | None, *, held: str, queued: str, fresh: bool) -> bool:
     """Begin and launch what may be; False when the Jobs must be listed first."""
     spec = draft.schedule.spec
     if spec is None or cron is None or held:
         return True
-    refusal = "the schedule is suspended; set `suspend: false` first" if spec.suspend else ""
+    why_not = paused(spec, draft.site)
+    remedy = "; set `suspend: false` first" if spec.suspend else ""
+    refusal = f"nothing of this schedule runs here now: {why_not}{remedy}" if why_not else ""
     ask = manual.open_ask(draft, refusal=refusal)
-    slots = Due() if spec.suspend else _due(draft, cron, spec)
+    slots = Due() if why_not else _due(draft, cron, spec)
     if ask is not None or slots.slot is not None:
         why = _no_room(draft, spec)
         if why:
@@ -46,12 +50,14 @@ def admit(draft: Draft, cron: Cron | None, *, held: str, fresh: bool) -> bool:
                 _begin_slot(draft, slots)
     elif draft.status.waiting:
         draft.change(waiting=())
-    return spec.suspend or _launch(draft, fresh=fresh)
+    return bool(why_not) or _launch(draft, queued=queued, fresh=fresh)
 
 
 def _no_room(draft: Draft, spec: Spec) -> str:
     """Why the next run cannot begin now."""
     status = draft.status
+    if draft.site.mode is Mode.DRAIN:
+        return f"while the kill switch is set to '{draft.site.mode}'"
     running = status.active[-1] if status.active else None
     if spec.concurrency is ConcurrencyPolicy.ALLOW:
         return f"for one of {len(status.runs)} runs" if len(status.runs) >= RUNS_LIMIT else ""
@@ -63,7 +69,7 @@ def _no_room(draft: Draft, spec: Spec) -> str:
     return ""
 
 
-def _launch(draft: Draft, *, fresh: bool) -> bool:
+def _launch(draft: Draft, *, queued: str, fresh: bool) -> bool:
     """Launch the oldest unfinished run whose time has come, one in a decision; the next decision takes the next."""
     for run in draft.status.runs:
         if draft.status.launched(run.run_id) or _alone(draft):
@@ -77,6 +83,9 @@ def _launch(draft: Draft, *, fresh: bool) -> bool:
             continue
         if not fresh:
             return False
+        if queued:
+            _queue(draft, run, queued)
+            continue
         launch = run.launch + 1
         draft.launch = Launch(
             job_name=job_name(draft.schedule.name, draft.schedule.uid, run.run_id, launch),
@@ -91,6 +100,14 @@ def _launch(draft: Draft, *, fresh: bool) -> bool:
         )
         return True
     return True
+
+
+def _queue(draft: Draft, run: CurrentRun, why: str) -> None:
+    """It has to wait for others; said once. A retry stays one, so that it is counted as such when it is launched."""
+    if run.state in (RunState.QUEUED, RunState.RETRYING):
+        return
+    draft.change_run(run, state=RunState.QUEUED, not_before=None)
+    draft.note("Queued", why, run.slot)
 
 
 def _alone(draft: Draft) -> bool:
@@ -109,6 +126,12 @@ def _due(draft: Draft, cron: Cron, spec: Spec) -> Due:
         draft.count(slots_missed=found.missed)
         draft.note("Missed", why, found.missed_until)
         draft.notice(EventReason.SLOTS_MISSED, why, warning=True)
+    if found.slot is not None and (why := in_rollout(draft.schedule, spec, found.slot)):
+        number = 1 + found.coalesced
+        draft.change(watermark=found.slot)
+        draft.count(slots_skipped=number)
+        draft.note("Skipped", f"{number} slots: {why}" if number > 1 else why, found.slot)
+        return Due()
     return found
 
 

@@ -86,7 +86,7 @@ def _older(draft: Draft, job: JobRecord, cron: Cron | None) -> Due:
     if (
         cron is None
         or job.trigger != Trigger.CRON
-        or draft.status.schedule_hash != schedule_hash(draft.schedule)
+        or draft.status.schedule_hash != schedule_hash(draft.schedule, draft.site)
     ):
         return Due()
     slot = slot_of_minutes(job.slot_minutes)

@@ -11,9 +11,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
+from controller.decide.gates import elsewhere, paused
 from controller.model import bounds
 from controller.model.bounds import read_summary
 from controller.model.codec import format_moment
+from controller.model.policy import Site
 from controller.model.schedule import Schedule
 from controller.model.status import Condition, ConditionType, CurrentRun, Outcome, RunState, Status
 
@@ -23,12 +25,12 @@ _PACIFIC_MIDNIGHT = time(8, tzinfo=UTC)
 
 
 def conditions(
-    schedule: Schedule, status: Status, now: datetime, *, problem: str = "", held: str = ""
+    schedule: Schedule, status: Status, now: datetime, site: Site, *, problem: str = "", held: str = ""
 ) -> tuple[Condition, ...]:
     """The six conditions. `problem` is what is wrong with the spec, `held` why nothing may be launched now."""
     answers = {
-        ConditionType.READY: _ready(schedule, status, problem, held),
-        ConditionType.SUSPENDED: _suspended(schedule),
+        ConditionType.READY: _ready(schedule, status, site, problem, held),
+        ConditionType.SUSPENDED: _suspended(schedule, site),
         ConditionType.RECONCILING: _reconciling(status, held),
         ConditionType.STALLED: ("True", "InvalidSpec", _sentence(problem))
         if problem
@@ -55,7 +57,7 @@ def stale_at(schedule: Schedule, status: Status) -> datetime | None:
 Answer = tuple[str, str, str]
 
 
-def _ready(schedule: Schedule, status: Status, problem: str, held: str) -> Answer:
+def _ready(schedule: Schedule, status: Status, site: Site, problem: str, held: str) -> Answer:
     if problem:
         return "False", "InvalidSpec", _sentence(problem)
     if held:
@@ -63,9 +65,10 @@ def _ready(schedule: Schedule, status: Status, problem: str, held: str) -> Answe
     run = status.current
     if run is not None and run.refusals:
         return "False", "LaunchRefused", _refused(run)
-    if schedule.spec is not None and schedule.spec.suspend:
+    if schedule.spec is not None and (why := paused(schedule.spec, site)):
         waits = f"; run {run.run_id} waits" if run is not None and not status.active else ""
-        return "True", "Suspended", f"Suspended{waits}; set `suspend: false` to resume."
+        resume = "set `suspend: false` to resume" if schedule.spec.suspend else why
+        return "True", "Suspended", f"Suspended{waits}; {resume}."
     if run is not None:
         return "True", "Serving", _progress(schedule, run)
     following = f"Next run at {format_moment(status.next_slot)}." if status.next_slot else "No next run."
@@ -73,12 +76,14 @@ def _ready(schedule: Schedule, status: Status, problem: str, held: str) -> Answe
 
 
 def _progress(schedule: Schedule, run: CurrentRun) -> str:
-    attempts = schedule.spec.retry.max_attempts if schedule.spec else run.attempt
+    attempts = schedule.spec.retry.max_attempts + run.granted if schedule.spec else run.attempt
     what = f"Run {run.run_id}, attempt {run.attempt}/{attempts}"
     if run.state is RunState.PENDING:
         return f"{what}: waiting for its pod to start."
     if run.state is RunState.RUNNING:
         return f"{what}: running."
+    if run.state is RunState.QUEUED:
+        return f"{what}: waits in queue '{schedule.spec.queue if schedule.spec else ''}'."
     when = f" until {format_moment(run.not_before)}" if run.not_before else ""
     why = f" after {run.errors[-1].reason}" if run.errors and run.state is RunState.RETRYING else ""
     return f"{what}: {run.state.lower()}{when}{why}."
@@ -89,9 +94,11 @@ def _refused(run: CurrentRun) -> str:
     return f"The API server refused the Job: {run.refusal}; tried again at {when}. Check quotas and admission policies."
 
 
-def _suspended(schedule: Schedule) -> Answer:
+def _suspended(schedule: Schedule, site: Site) -> Answer:
     if schedule.spec is not None and schedule.spec.suspend:
         return "True", "SuspendRequested", "`spec.suspend` is true."
+    if schedule.spec is not None and (why := elsewhere(schedule.spec, site)):
+        return "True", "OtherEnvironment", _sentence(why)
     return "False", "NotSuspended", ""
 
 
@@ -156,7 +163,9 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
-def settle(schedule: Schedule, status: Status, now: datetime, *, problem: str = "", held: str = "") -> Status:
+def settle(
+    schedule: Schedule, status: Status, now: datetime, site: Site, *, problem: str = "", held: str = ""
+) -> Status:
     """The status with its conditions and generation brought up to date."""
-    made = conditions(schedule, status, now, problem=problem, held=held)
+    made = conditions(schedule, status, now, site, problem=problem, held=held)
     return replace(status, conditions=made, observed_generation=schedule.generation)

@@ -20,12 +20,14 @@ from controller.decide.cancel import cancel
 from controller.decide.conditions import settle
 from controller.decide.cron import Cron
 from controller.decide.draft import Draft
+from controller.decide.gates import paused
 from controller.decide.prune import prune
-from controller.decide.verdict import lacks_facts, overdue, vanished, verdict
+from controller.decide.verdict import STOPPED, lacks_facts, overdue, vanished, verdict
 from controller.decide.wake import wake_at
 from controller.model import bounds
 from controller.model.decision import CreateResult, Decision, EventReason, JobDeletion
 from controller.model.job import JobRecord, JobState
+from controller.model.policy import Mode, Site
 from controller.model.schedule import Schedule
 from controller.model.status import NEXT_LIMIT, ActiveLaunch, Outcome, RunState, Status
 from controller.model.text import cut
@@ -34,6 +36,7 @@ YOUNG = timedelta(seconds=60)
 """An object younger than this cannot have lost its status."""
 AGAIN = timedelta(seconds=1)
 """After the first visit."""
+_ANYWHERE = Site()
 _FIRST_BACKOFF, _LAST_BACKOFF = 10, 300
 
 
@@ -45,12 +48,18 @@ def decide(
     *,
     jobs_fresh: bool,
     held: str = "",
+    queued: str = "",
+    site: Site = _ANYWHERE,
 ) -> Decision:
-    """What to do for one schedule now. `held` says why no launches may be made at this time; '' when they may."""
+    """What to do for one schedule now.
+
+    `held` says why no launches may be made at this time, `queued` why this one has to wait for others; '' when it may.
+    """
     if schedule.deleting:
         return Decision(status=status)
     ask_again = Decision(status=status, needs_fresh_jobs=True)
-    draft = Draft(schedule, status, now)
+    draft = Draft(schedule, status, now, site)
+    held = held or site.held
     mine = adopt.ours(schedule, jobs)
     cron, problem = epoch.cron_of(schedule)
     first_visit, lost = not status.schedule_hash, False
@@ -68,19 +77,21 @@ def decide(
     if not draft.status.tokens_seen:
         manual.record_first_visit(draft)
         if schedule.spec is not None and schedule.spec.run_on_create and not lost:
-            manual.begin_creation_run(draft)
+            manual.begin_creation_run(draft, schedule.spec)
     if problem:
         _say_invalid(draft, problem)
     if not first_visit:
         cancel(draft)
         prune(draft, mine)
+    if site.mode is Mode.STOP:
+        _stop(draft)
     # The first visit launches nothing: once its status is written, a status that is missing can only have been lost.
-    if not first_visit and not admit(draft, cron, held=held, fresh=jobs_fresh):
+    if not first_visit and not admit(draft, cron, held=held, queued=queued, fresh=jobs_fresh):
         return ask_again
-    serving = cron is not None and schedule.spec is not None and not schedule.spec.suspend
+    serving = cron is not None and schedule.spec is not None and not paused(schedule.spec, site)
     draft.change(next_slots=_next_slots(cron, max(now, schedule.created_at)) if cron and serving else ())
-    draft.status = settle(schedule, draft.status, now, problem=problem, held=held)
-    at = now + AGAIN if first_visit else wake_at(schedule, draft.status, mine, now)
+    draft.status = settle(schedule, draft.status, now, site, problem=problem, held=held)
+    at = now + AGAIN if first_visit else wake_at(schedule, draft.status, mine, now, site)
     return replace(draft.decision(), wake_at=at)
 
 
@@ -91,6 +102,7 @@ def after_create(
     job: JobRecord | None,
     message: str,
     now: datetime,
+    site: Site = _ANYWHERE,
 ) -> Decision:
     """The decision once it is known how its create went. `job` is the Job that now bears the name, where there is one.
 
@@ -100,7 +112,7 @@ def after_create(
     run = decision.status.run(launch.run_id) if launch else None
     if launch is None or run is None:
         return decision
-    draft = Draft(schedule, decision.status, now)
+    draft = Draft(schedule, decision.status, now, site)
     _, problem = epoch.cron_of(schedule)
     if result in (CreateResult.CREATED, CreateResult.ADOPTED) and job is not None:
         draft.enter(job, adopted=result is CreateResult.ADOPTED)
@@ -124,14 +136,14 @@ def after_create(
             draft.notice(
                 EventReason.LAUNCH_FAILED, f"Job {launch.job_name} was refused: {message}", warning=True
             )
-    draft.status = settle(schedule, draft.status, now, problem=problem)
+    draft.status = settle(schedule, draft.status, now, site, problem=problem)
     made = draft.decision()
     return replace(
         decision,
         status=made.status,
         notices=(*decision.notices, *made.notices),
         notes=(*decision.notes, *made.notes),
-        wake_at=wake_at(schedule, made.status, (job,) if job else (), now),
+        wake_at=wake_at(schedule, made.status, (job,) if job else (), now, site),
     )
 
 
@@ -177,6 +189,16 @@ def _go_on(draft: Draft, active: ActiveLaunch, job: JobRecord, *, fresh: bool) -
     if seen != active:
         draft.change(active=tuple(seen if item == active else item for item in draft.status.active))
     return True
+
+
+def _stop(draft: Draft) -> None:
+    """The kill switch ends what runs. Written first; the next decision deletes."""
+    draft.change(
+        active=tuple(
+            item if item.doomed else replace(item, doomed=STOPPED, doomed_message="by the kill switch")
+            for item in draft.status.active
+        )
+    )
 
 
 def _next_slots(cron: Cron, after: datetime) -> tuple[datetime, ...]:

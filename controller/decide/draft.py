@@ -18,6 +18,7 @@ from controller.model import bounds
 from controller.model.decision import Decision, EventReason, JobDeletion, Launch, Notice
 from controller.model.job import JobRecord
 from controller.model.names import slot_of_minutes
+from controller.model.policy import Site
 from controller.model.schedule import ConcurrencyPolicy, RetryPolicy, Schedule
 from controller.model.status import (
     DECISIONS_LIMIT,
@@ -66,8 +67,9 @@ _QUIET = (*_GOOD, Outcome.SNOOZED, Outcome.CONTINUES, Outcome.SUPERSEDED)
 class Draft:
     """One decision in the making."""
 
-    def __init__(self, schedule: Schedule, status: Status, now: datetime) -> None:
+    def __init__(self, schedule: Schedule, status: Status, now: datetime, site: Site = Site()) -> None:  # noqa: B008 - frozen
         self.schedule = schedule
+        self.site = site
         self.status = status
         self.now = now
         self.at = now.replace(microsecond=0)

@@ -1,6 +1,6 @@
 """Epoch: since when slots count. An edit or a resume never fires an old slot.
 
-The status keeps a hash of (schedule, timeZone, suspend). While it holds, slots count since the object was made, or since
+The status keeps a hash of (schedule, timeZone, suspend, and whether it is for this environment). While it holds, slots count since the object was made, or since
 the last change; a new hash moves `effective_since` to now. Slots known to have waited then are skipped, with a note.
 """
 
@@ -10,9 +10,11 @@ from datetime import datetime
 
 from controller.decide.cron import Cron, CronError
 from controller.decide.draft import Draft
+from controller.decide.gates import elsewhere
 from controller.decide.slots import Due
 from controller.model.decision import EventReason
 from controller.model.names import digest
+from controller.model.policy import Site
 from controller.model.schedule import Schedule
 
 
@@ -26,10 +28,12 @@ def cron_of(schedule: Schedule) -> tuple[Cron | None, str]:
         return None, str(error)
 
 
-def schedule_hash(schedule: Schedule) -> str:
+def schedule_hash(schedule: Schedule, site: Site) -> str:
     spec = schedule.spec
-    parts = ("invalid",) if spec is None else (spec.schedule, spec.time_zone, str(spec.suspend))
-    return digest("schedule", *parts)
+    if spec is None:
+        return digest("schedule", "invalid")
+    here = ("elsewhere",) if elsewhere(spec, site) else ()
+    return digest("schedule", spec.schedule, spec.time_zone, str(spec.suspend), *here)
 
 
 def decided_until(draft: Draft) -> datetime:
@@ -51,7 +55,7 @@ def coalesce(draft: Draft, slots: Due) -> None:
 def turn(draft: Draft, *, lost: bool) -> None:
     """Begin a new epoch when the hash is another; `lost` says that the status was rebuilt from Jobs."""
     status, spec = draft.status, draft.schedule.spec
-    fresh = schedule_hash(draft.schedule)
+    fresh = schedule_hash(draft.schedule, draft.site)
     if fresh == status.schedule_hash:
         return
     if status.schedule_hash:

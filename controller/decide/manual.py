@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 
 from controller.decide.asking import Refused, parse_retry, parse_run_now
 from controller.decide.draft import Draft
+from controller.decide.gates import chosen, elsewhere
 from controller.model.decision import EventReason
 from controller.model.job import JobRecord
 from controller.model.names import digest, run_id_of_creation, run_id_of_token, token_hash
-from controller.model.schedule import Asks
+from controller.model.schedule import Asks, Spec
 from controller.model.status import TOKENS_LIMIT, CurrentRun, Outcome, RunRecord, RunState
 
 REPEAT = timedelta(hours=1)
@@ -47,8 +48,11 @@ def record_first_visit(draft: Draft) -> None:
     draft.change(tokens_seen=True)
 
 
-def begin_creation_run(draft: Draft) -> None:
+def begin_creation_run(draft: Draft, spec: Spec) -> None:
     """The one run of `runOnCreate`, decided at the first visit; from then on it waits like any other."""
+    if elsewhere(spec, draft.site) or not chosen(draft.schedule, spec):
+        draft.note("Skipped", "`runOnCreate`: not for this environment, or no workspace is in the rollout")
+        return
     run_id = run_id_of_creation(draft.schedule.uid)
     draft.begin(CurrentRun(run_id, _minute(draft.now), "Create", RunState.WAITING, attempt=1, launch=0))
 
@@ -151,6 +155,8 @@ def _parse_run(draft: Draft) -> CurrentRun:
     known = [workspace.name for workspace in spec.workspaces] if spec else []
     if unknown := [name for name in wish.workspaces if name not in known]:
         raise Refused(f"no workspace '{unknown[0]}'; allowed are {', '.join(known[:10])}")
+    if spec is not None and not wish.workspaces and not chosen(draft.schedule, spec):
+        raise Refused("no workspace is in the rollout; name those to run in 'workspaces'")
     return CurrentRun(
         run_id=run_id_of_token(wish.token),
         slot=_minute(draft.now),

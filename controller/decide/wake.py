@@ -9,19 +9,27 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from controller.decide.conditions import stale_at
+from controller.decide.gates import paused
 from controller.decide.verdict import FACTS_GRACE, GRACE_SECONDS
 from controller.model.job import JobRecord, JobState
+from controller.model.policy import Site
 from controller.model.schedule import Schedule
 from controller.model.status import Status
 
 _SOON = timedelta(seconds=1)
 
 
-def wake_at(schedule: Schedule, status: Status, jobs: Iterable[JobRecord], now: datetime) -> datetime | None:
+def wake_at(
+    schedule: Schedule,
+    status: Status,
+    jobs: Iterable[JobRecord],
+    now: datetime,
+    site: Site = Site(),  # noqa: B008 - frozen
+) -> datetime | None:
     """The earliest of: next slot, end of a wait, end of a launch's time, data going stale. Always after `now`."""
     spec = schedule.spec
     moments = [status.next_slot, stale_at(schedule, status)]
-    if spec is not None and not spec.suspend:
+    if spec is not None and not paused(spec, site):
         moments += [run.not_before for run in status.runs if not status.launched(run.run_id)]
     for active in status.active:
         finished = (job for job in jobs if job.name == active.job_name and job.state is not JobState.ACTIVE)

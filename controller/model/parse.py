@@ -25,6 +25,7 @@ from controller.model.schedule import (
     HistoryLimits,
     OAuthSecret,
     RetryPolicy,
+    Rollout,
     Schedule,
     SecretKey,
     Spec,
@@ -124,6 +125,10 @@ def _spec(spec: Mapping[str, Any]) -> Spec:
         ),
         resources=_resources(mapping(spec.get("resources"))),
         history=_history(mapping(spec.get("history"))),
+        queue=_string("spec.queue", spec.get("queue", "gsc-sync"), 63),
+        priority=_number("spec.priority", spec.get("priority", 1), 0, 9),
+        environments=_strings("spec.environments", spec.get("environments", [])),
+        rollout=_rollout(mapping(spec.get("rollout"))),
     )
 
 
@@ -159,6 +164,18 @@ def _history(value: Mapping[str, Any]) -> HistoryLimits:
         max_age_seconds=_number(
             "spec.history.maxAgeSeconds", value.get("maxAgeSeconds", 86_400), 60, 31_622_400
         ),
+    )
+
+
+def _rollout(value: Mapping[str, Any]) -> Rollout:
+    path = "spec.rollout"
+    return Rollout(
+        include=_strings(f"{path}.include", value.get("include", [])),
+        exclude=_strings(f"{path}.exclude", value.get("exclude", [])),
+        percent_of_workspaces=_number(
+            f"{path}.percentOfWorkspaces", value.get("percentOfWorkspaces", 100), 0, 100
+        ),
+        percent_of_time=_number(f"{path}.percentOfTime", value.get("percentOfTime", 100), 0, 100),
     )
 
 

@@ -102,6 +102,16 @@ class HistoryLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollout:
+    """Which workspaces run, and which slots; percentages are whole, 0 to 100."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    percent_of_workspaces: int = 100
+    percent_of_time: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     schedule: str
     time_zone: str
@@ -124,6 +134,10 @@ class Spec:
     resources: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     """(("requests", (("cpu", "100m"), ...)), ("limits", ...)); empty means the operator's defaults."""
     history: HistoryLimits = HistoryLimits()
+    queue: str = "gsc-sync"
+    priority: int = 1
+    environments: tuple[str, ...] = ()
+    rollout: Rollout = Rollout()
 
 
 @dataclass(frozen=True, slots=True)

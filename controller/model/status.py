@@ -41,6 +41,8 @@ class RunState(StrEnum):
 
     WAITING = "Waiting"
     """To be launched as soon as it may be: new, lost, unknown or continued."""
+    QUEUED = "Queued"
+    """To be launched as soon as its queue lets it."""
     PENDING = "Pending"
     """A Job exists, its container has not started."""
     RUNNING = "Running"

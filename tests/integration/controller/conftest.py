@@ -34,6 +34,7 @@ RULES = [
     {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch", "create", "delete"]},
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["gsc-sync-switch"], "verbs": ["get"]},
     {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]},
 ]
 """All that the operator may do. The chart grants the same."""
@@ -121,7 +122,7 @@ class Team:
 
     def path(self, plural: str, name: str = "") -> str:
         base = {"gscsyncschedules": "/apis/gscsync.io/v1beta1", "jobs": "/apis/batch/v1", "pods": "/api/v1",
-                "events": "/apis/events.k8s.io/v1", "leases": "/apis/coordination.k8s.io/v1"}[plural]  # fmt: skip
+                "events": "/apis/events.k8s.io/v1", "leases": "/apis/coordination.k8s.io/v1", "configmaps": "/api/v1"}[plural]  # fmt: skip
         return f"{base}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
 
     async def apply(self, name: str = "marketing", **spec: Any) -> dict[str, Any]:

@@ -18,6 +18,11 @@ class KubeBench(Bench):
     async def make_schedule(self, name: str) -> dict:
         return await self.team.apply(name)
 
+    async def make_config(self, name: str, data: dict[str, str]) -> None:
+        await self.team.api.call(
+            "POST", self.team.path("configmaps"), {"metadata": {"name": name}, "data": data}
+        )
+
     async def make_foreign_job(self, name: str) -> dict:
         body = {
             "metadata": {"name": name},

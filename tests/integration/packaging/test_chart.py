@@ -12,6 +12,7 @@ import yaml
 
 from controller.cluster.kube import NEEDS
 from controller.settings import PREFIX, Settings, load
+from controller.watch.switch import NAME as SWITCH
 from tests.unit.packaging.shared import CHART, CI_VALUES, crd, helm, of_kind, only, render
 
 RBAC = ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
@@ -54,6 +55,9 @@ def test_the_operators_rights_are_exactly_these() -> None:
         },
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+    ]
+    assert only(render(), "Role", "switch")["rules"] == [
+        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [SWITCH], "verbs": ["get"]}
     ]
     lease = only(render(), "Role", "lease")
     assert [rule["verbs"] for rule in lease["rules"]] == [["create"], ["get", "update"]]

@@ -14,6 +14,7 @@ from controller.act.status_writer import StatusWriter
 from controller.clock import ManualClock
 from controller.cluster.memory import EVENT, JOB, POD, SCHEDULE, Fault, MemoryCluster
 from controller.intake import job_news, pod_news, schedule_news
+from controller.model.policy import Policy
 from controller.model.status import Status
 from controller.model.status_io import read_status
 from controller.observe.metrics import Metrics
@@ -35,6 +36,7 @@ class House:
         self.cluster = cluster
         self.clock = clock
         self.held = ""
+        self.policy = Policy()
         self.build()
 
     def build(self) -> None:
@@ -45,10 +47,23 @@ class House:
         self.resync = Resync(self.cluster, self.table, self.clock, ("",), 300)
         writer = StatusWriter(self.cluster, self.table)
         launcher = Launcher(
-            self.cluster, self.table, writer, self.recorder, self.metrics, Settings(), self.clock
+            self.cluster,
+            self.table,
+            writer,
+            self.recorder,
+            self.metrics,
+            Settings(),
+            self.clock,
+            lambda: self.policy,
         )
         self.scheduler = Scheduler(
-            self.cluster, self.table, launcher, self.metrics, self.clock, held=lambda: self.held
+            self.cluster,
+            self.table,
+            launcher,
+            self.metrics,
+            self.clock,
+            held=lambda: self.held,
+            policy=lambda: self.policy,
         )
         self.cluster.subscribers[:] = [self._see]
 

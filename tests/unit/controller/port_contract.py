@@ -25,6 +25,8 @@ class Bench(Protocol):
 
     async def make_schedule(self, name: str) -> dict[str, Any]: ...
 
+    async def make_config(self, name: str, data: dict[str, str]) -> None: ...
+
     async def make_foreign_job(self, name: str) -> dict[str, Any]: ...
 
 
@@ -152,6 +154,13 @@ async def a_lease_is_replaced_from_the_present_version_only(bench: Bench) -> Non
     assert (await bench.cluster.get_lease(bench.namespace, "term"))["spec"]["holderIdentity"] == "two"
 
 
+async def a_config_is_read(bench: Bench) -> None:
+    with pytest.raises(NotFound):
+        await bench.cluster.get_config(bench.namespace, "none")
+    await bench.make_config("switch", {"mode": "hold"})
+    assert (await bench.cluster.get_config(bench.namespace, "switch"))["data"] == {"mode": "hold"}
+
+
 async def an_event_is_made_and_counted(bench: Bench) -> None:
     body = {
         "apiVersion": "events.k8s.io/v1",
@@ -191,6 +200,7 @@ CASES = (
     of_many_writers_from_one_version_one_wins,
     of_many_creators_one_wins,
     a_lease_is_replaced_from_the_present_version_only,
+    a_config_is_read,
     an_event_is_made_and_counted,
     the_server_tells_its_time_and_what_is_missing,
 )

@@ -77,7 +77,9 @@ def test_google_says_where_final_data_end_or_we_guess_to_the_safe_side():
     assert first_fresh_day(date(2026, 6, 13), asked, now) == date(2026, 6, 13)
     assert first_fresh_day(None, asked, now) == date(2026, 6, 11)
     assert first_fresh_day(date(2001, 1, 1), asked, now) == date(2026, 6, 1), "none of them is final"
-    assert first_fresh_day(date(2026, 6, 20), asked, now) == date(2026, 6, 14), "the running day is never final"
+    assert first_fresh_day(date(2026, 6, 20), asked, now) == date(2026, 6, 14), (
+        "the running day is never final"
+    )
 
 
 @given(moments, st.integers(1, 100), st.integers(-3, 10))

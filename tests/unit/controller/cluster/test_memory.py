@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.cluster.memory import JOB, POD, SCHEDULE, Fault, MemoryCluster
+from controller.cluster.memory import CONFIG, JOB, POD, SCHEDULE, Fault, MemoryCluster
 from controller.cluster.port import Unavailable
 from tests.unit.controller.conftest import schedule_body
 from tests.unit.controller.port_contract import CASES, Bench
@@ -15,6 +15,9 @@ class MemoryBench(Bench):
 
     async def make_schedule(self, name: str) -> dict:
         return self.cluster.apply(SCHEDULE, schedule_body(name))
+
+    async def make_config(self, name: str, data: dict[str, str]) -> None:
+        self.cluster.apply(CONFIG, {"metadata": {"name": name, "namespace": "team"}, "data": data})
 
     async def make_foreign_job(self, name: str) -> dict:
         return self.cluster.apply(JOB, {"metadata": {"name": name, "namespace": "team"}})

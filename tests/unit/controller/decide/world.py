@@ -17,6 +17,7 @@ from controller.decide.decide import after_create, decide
 from controller.model.decision import CreateResult, Decision, EventReason, Launch
 from controller.model.job import JobRecord, JobState, PodFacts
 from controller.model.parse import parse_schedule
+from controller.model.policy import Site
 from controller.model.schedule import Schedule
 from controller.model.status import Condition, ConditionType, Status
 from controller.model.status_io import read_status, write_status
@@ -76,6 +77,8 @@ class World:
     answer: CreateResult | None = None
     """What the API server says to creates, when it is not itself."""
     held: str = ""
+    queued: str = ""
+    site: Site = field(default_factory=Site)
     made: list[Launch] = field(default_factory=list)
     said: list[tuple[EventReason, str]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
@@ -114,10 +117,11 @@ class World:
         schedule, status = self.schedule(), self.status
         jobs = tuple(self.jobs.values())
         seen = jobs if view is None else view
-        decision = decide(schedule, status, seen, self.now, jobs_fresh=False, held=self.held)
+        how: dict[str, Any] = {"held": self.held, "queued": self.queued, "site": self.site}
+        decision = decide(schedule, status, seen, self.now, jobs_fresh=False, **how)
         if decision.needs_fresh_jobs:
             assert decision == Decision(status=status, needs_fresh_jobs=True)
-            decision = decide(schedule, status, jobs, self.now, jobs_fresh=True, held=self.held)
+            decision = decide(schedule, status, jobs, self.now, jobs_fresh=True, **how)
             assert not decision.needs_fresh_jobs
         assert decision.wake_at is None or decision.wake_at > self.now
         if dies == "create":
@@ -157,10 +161,12 @@ class World:
         assert launch is not None
         known = self.jobs.get(launch.job_name)
         if self.answer is not None:
-            return after_create(decision, schedule, self.answer, known, "quota exceeded", self.now)
+            return after_create(decision, schedule, self.answer, known, "quota exceeded", self.now, self.site)
         if known is not None:
             result = CreateResult.ADOPTED if known.is_launch(UID, launch.run_id, launch.launch) else None
-            return after_create(decision, schedule, result or CreateResult.NAME_CONFLICT, known, "", self.now)
+            return after_create(
+                decision, schedule, result or CreateResult.NAME_CONFLICT, known, "", self.now, self.site
+            )
         self.uids += 1
         self.made.append(launch)
         job = JobRecord(
@@ -170,7 +176,7 @@ class World:
             state=JobState.ACTIVE,
         )  # fmt: skip
         self.jobs[job.name] = job
-        return after_create(decision, schedule, CreateResult.CREATED, job, "", self.now)
+        return after_create(decision, schedule, CreateResult.CREATED, job, "", self.now, self.site)
 
     # -- the cluster ---------------------------------------------------------------------------------------------------
 

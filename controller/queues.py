@@ -1,0 +1,93 @@
+"""Queues: puts the launches that a turn decided in order, and holds back those whose queue is full or paused.
+
+They are brought back when there is room. Room is counted over the Jobs in the table, which holds our own creates from the moment they are answered. Without a
+limit nothing is counted, so the usual installation pays nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from controller.decide.queue import Candidate, in_order, refuse
+from controller.model.job import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from controller.act.launcher import Work
+    from controller.model.policy import Policy
+    from controller.table import Entry, Table
+
+
+class Queues:
+    def __init__(self, table: Table, policy: Callable[[], Policy]) -> None:
+        self._table = table
+        self._policy = policy
+        self._waiting: dict[str, None] = {}
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def split(self, works: Sequence[Work], now: datetime) -> tuple[list[Work], dict[str, str]]:
+        """The works in the order of their launches, and, by UID, why others have to wait."""
+        by_uid = {work.entry.schedule.uid: work for work in works}
+        ordered = in_order((it for it in map(_candidate, works) if it is not None), now)
+        policy = self._policy()
+        refused = refuse(ordered, self._running(), policy) if policy.queues else {}
+        for uid in by_uid:
+            self._waiting.pop(uid, None)
+        self._waiting.update(dict.fromkeys(refused))
+        first = [by_uid[item.uid] for item in ordered if item.uid not in refused]
+        rest = [work for work in works if work.decision.launch is None]
+        return first + rest, refused
+
+    def with_room(self, now: datetime) -> list[str]:
+        """The UIDs of those held back that could be launched now."""
+        if not self._waiting:
+            return []
+        candidates = []
+        for uid in tuple(self._waiting):
+            entry = self._table.entry(uid)
+            if entry is None or not entry.status.runs or entry.schedule.spec is None:
+                del self._waiting[uid]
+                continue
+            candidates.append(_of(entry, entry.status.runs[0].slot))
+        ordered = in_order(candidates, now)
+        refused = refuse(ordered, self._running(), self._policy())
+        return [item.uid for item in ordered if item.uid not in refused]
+
+    def _running(self) -> Counter[str]:
+        running: Counter[str] = Counter()
+        for job in self._table.jobs():
+            entry = self._table.entry(job.owner_uid)
+            if job.state is JobState.ACTIVE and entry is not None and entry.schedule.spec is not None:
+                running[entry.schedule.spec.queue] += 1
+        return running
+
+    def running(self) -> dict[str, int]:
+        """Launches that run, by queue; for the metrics."""
+        return dict(self._running())
+
+    def forget(self, uids: Iterable[str]) -> None:
+        for uid in uids:
+            self._waiting.pop(uid, None)
+
+
+def _candidate(work: Work) -> Candidate | None:
+    launch = work.decision.launch
+    return _of(work.entry, launch.slot) if launch is not None else None
+
+
+def _of(entry: Entry, due: datetime) -> Candidate:
+    schedule, spec = entry.schedule, entry.schedule.spec
+    return Candidate(
+        uid=schedule.uid,
+        namespace=schedule.namespace,
+        name=schedule.name,
+        queue=spec.queue if spec else "",
+        priority=spec.priority if spec else 9,
+        due=due,
+    )
