@@ -1,9 +1,11 @@
-"""Cron against plain cases, an independent minute-by-minute model, and cronsim where that is right (UTC)."""
+"""Cron against plain cases, the minute-by-minute model of tests/oracle, and cronsim where that is right (UTC)."""
 
 import random
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import pytest
 from cronsim import CronSim
@@ -11,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.decide.cron import Cron, CronError
-
-MINUTE = timedelta(minutes=1)
+from tests.oracle.slots import Almanac, Rule, slots
+from tests.oracle.sweep import SCHEDULES, compare, compare_window, windows, zones
 
 
 def at(text: str) -> datetime:
@@ -212,137 +214,64 @@ def test_before_the_first_slot_ever_there_is_none(expression: str) -> None:
     assert first.year == 48
 
 
-# -- the model: walk every minute -------------------------------------------------------------------------------------
+# -- the model in tests/oracle, which looks at the clock every minute -------------------------------------------------------
 
-RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-
-
-def values(text: str, low: int, high: int) -> set[int]:
-    found: set[int] = set()
-    for term in text.split(","):
-        span, _, step = term.partition("/")
-        if span == "*":
-            first, last = low, high
-        elif "-" in span:
-            first, last = (int(part) for part in span.split("-"))
-        else:
-            first = int(span)
-            last = high if step else first
-        found |= set(range(first, last + 1, int(step or 1)))
-    return found
-
-
-class Model:
-    """The rule as a person would follow it with a watch: look at the clock every minute."""
-
-    def __init__(self, expression: str) -> None:
-        fields = expression.split()
-        self.minutes, self.hours, self.days, self.months, self.weekdays = (
-            values(text, *bounds) for text, bounds in zip(fields, RANGES, strict=True)
-        )
-        self.both = fields[2].startswith("*") or fields[4].startswith("*")
-        self.wild = fields[0].startswith("*") or fields[1].startswith("*")
-
-    def matches(self, wall: datetime) -> bool:
-        if wall.minute not in self.minutes or wall.hour not in self.hours or wall.month not in self.months:
-            return False
-        weekday = wall.isoweekday()
-        on_weekday = weekday in self.weekdays or weekday % 7 in self.weekdays
-        on_day = wall.day in self.days
-        return (on_day and on_weekday) if self.both else (on_day or on_weekday)
-
-    def slots(self, watch: list[tuple[datetime, datetime]], lead: int) -> list[datetime]:
-        """Slots of the (instant, wall time) pairs after the first `lead` ones, which only tell what was shown before."""
-        if self.wild:
-            return [moment for moment, wall in watch[lead:] if self.matches(wall)]
-        found = []
-        shown = max(wall for _, wall in watch[:lead])
-        for moment, wall in watch[lead:]:
-            due = False
-            while shown < wall:  # more than one step only across a gap, none at all in a second pass
-                shown += MINUTE
-                due = due or self.matches(shown)
-            if due:
-                found.append(moment)
-        return found
-
-
-LEAD = 26 * 60
-
-
-def watch_of(zone: str, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-    """What a watch in that zone shows, minute by minute, beginning LEAD minutes before `start`."""
-    area, minutes = ZoneInfo(zone), int((end - start) / MINUTE)
-    moments = (start + offset * MINUTE for offset in range(-LEAD, minutes + 1))
-    return [(moment, moment.astimezone(area).replace(tzinfo=None)) for moment in moments]
-
-
-SCHEDULES = (
-    "30 2 * * *", "0 0 * * *", "15,45 1-3 * * *", "0 4 * * 1-5", "59 23 * * *", "5 0,1,2,3 * * 0,6", "0 0 1,15 * *",
-    "10-50/20 0-4 * * *", "0 3 */2 * *", "45 2 1-7 * 1", "*/15 * * * *", "7 * * * *", "*/20 2 * * *", "0 */2 * * *",
-    "*/10 0-4 * 3,4,9,10,11 *", "1-59/9 * * * 6,0,1", "0,30 */3 1-31/2 * *",
-)  # fmt: skip
 SPECIAL = (
     "Australia/Lord_Howe", "Pacific/Chatham", "Antarctica/Casey", "America/Sao_Paulo", "Asia/Beirut", "Africa/Casablanca",
     "Africa/Cairo", "Pacific/Apia", "America/Caracas", "Asia/Pyongyang", "Antarctica/Troll", "Asia/Gaza", "America/Havana",
     "Europe/Dublin", "America/Nuuk", "Asia/Tehran", "Pacific/Fiji",
 )  # fmt: skip
+"""Zones whose clocks are changed at odd times, by odd amounts or in odd years."""
+AROUND = timedelta(hours=3)
 
 
-def change_days(zone: str, first: int, last: int) -> list[datetime]:
-    """Days (as instants) after which the offset is another than the day before."""
-    area, found = ZoneInfo(zone), []
-    day, before = datetime(first, 1, 1, tzinfo=UTC), None
-    while day.year <= last:
-        offset = day.astimezone(area).utcoffset()
-        if before is not None and offset != before:
-            found.append(day)
-        before, day = offset, day + timedelta(days=1)
-    return found
+@pytest.mark.parametrize(("expression", "zone", "after", "expected"), NEXT.values(), ids=NEXT.keys())
+def test_the_model_knows_the_cases_worked_out_by_hand(
+    expression: str, zone: str, after: str, expected: str
+) -> None:
+    day = timedelta(days=1)
+    before = Almanac.of(
+        ZoneInfo(zone), max(at(after).replace(second=0, microsecond=0), at(expected) - day), at(expected)
+    )
+    assert [slot for slot in slots(Rule.read(expression), before) if slot > at(after)] == [at(expected)]
+
+
+PLANTED: dict[str, Callable[[Cron], Cron]] = {
+    "fixed taken for wild": lambda cron: replace(cron, follows_real_time=not cron.follows_real_time),
+    "another zone": lambda cron: replace(cron, zone=ZoneInfo("Europe/Lisbon")),
+    "one minute less": lambda cron: replace(cron, _minutes=cron._minutes[1:] or (59,)),
+    "one hour less": lambda cron: replace(cron, _hours=cron._hours[1:] or (23,)),
+}
+
+
+@pytest.mark.parametrize("plant", PLANTED.values(), ids=PLANTED.keys())
+@pytest.mark.parametrize("expression", ["30 2 * * *", "*/20 2 * * *", "0,30 1-3 * * 0"])
+def test_the_comparison_sees_a_planted_fault(expression: str, plant: Callable[[Cron], Cron]) -> None:
+    zone, end = ZoneInfo("Europe/Berlin"), at("2026-10-25T06:00")
+    for start in (at("2026-10-24T22:00"), at("2026-03-28T22:00")):
+        expected = slots(Rule.read(expression), Almanac.of(zone, start, start + timedelta(hours=8)))
+        compare(
+            Cron.parse(expression, zone.key), expected, start, start + timedelta(hours=8), random.Random(1)
+        )
+    expected = slots(Rule.read(expression), Almanac.of(zone, at("2026-10-24T22:00"), end))
+    with pytest.raises(AssertionError, match="in Europe/"):
+        compare(
+            plant(Cron.parse(expression, zone.key)), expected, at("2026-10-24T22:00"), end, random.Random(1)
+        )
 
 
 def test_equal_to_the_model_around_every_kind_of_clock_change() -> None:
-    """Two days around changes of the clock in all the odd zones and a sample of the others: some 50,000 slots."""
+    """One stretch in each zone there is, in a year of its own, and more of the odd ones; `make test-slots` takes them all."""
     chance = random.Random(20260329)
-    zones = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
-    sample = [(zone, 2009, 2027) for zone in SPECIAL] + [(zone, 2023, 2026) for zone in zones[::4]]
-    compared = changes = 0
-    for zone, first, last in sample:
-        days = change_days(zone, first, last) or [datetime(2024, 2, 28, tzinfo=UTC)]
-        for day in chance.sample(days, min(len(days), 10 if zone in SPECIAL else 1)):
-            changes += 1
-            start, end = day - timedelta(hours=30), day + timedelta(hours=18)
-            watch = watch_of(zone, start, end)
-            for expression in chance.sample(SCHEDULES, 6):
-                expected = Model(expression).slots(watch, LEAD)
-                compared += len(expected)
-                check(Cron.parse(expression, zone), expected, start, end, chance)
-    assert changes > 200
+    compared = looked = 0
+    for name in zones():
+        years = range(2007, 2037) if name in SPECIAL else [chance.randrange(2007, 2037)]
+        stretches = [it for year in years for it in windows(ZoneInfo(name), year, year, AROUND, chance)]
+        for start, end in chance.sample(stretches, min(len(stretches), 6 if name in SPECIAL else 1)):
+            compared += compare_window(ZoneInfo(name), start, end, chance.sample(SCHEDULES, 26), chance)
+            looked += 1
+    assert looked > 650
     assert compared > 50_000
-
-
-def check(
-    cron: Cron, expected: list[datetime], start: datetime, end: datetime, chance: random.Random
-) -> None:
-    where = f"{cron.expression} in {cron.zone} from {start}"
-    found, moment = [], start - MINUTE
-    while (moment := cron.next_after(moment)) <= end:
-        found.append(moment)
-    assert found == expected, where
-    backward: list[datetime] = []
-    before: datetime | None = end
-    while before is not None and (before := cron.last_at_or_before(before)) is not None and before >= start:
-        backward.insert(0, before)
-        before -= timedelta(seconds=1)
-    assert backward == expected, where
-    for _ in range(4):
-        low = start + timedelta(seconds=chance.randrange(48 * 3600))
-        high = low + timedelta(seconds=chance.randrange(int((end - low).total_seconds()) + 1))
-        count = cron.count_between(low, high)
-        assert count == sum(low < slot <= high for slot in expected), f"{where}: ({low}, {high}]"
-        following = next((slot for slot in expected if slot > low), None)
-        if following is not None:
-            assert cron.next_after(low) == following, f"{where}: after {low}"
 
 
 @given(
