@@ -46,6 +46,10 @@ test-integration: $(STAMP) ## Real API server and Postgres, simulated pods
 test-e2e: $(STAMP) ## Real kubelet, built image, chart
 	@$(PY) scripts/test_tiers.py --workers $(WORKERS) e2e
 
+.PHONY: test-slots
+test-slots: $(STAMP) ## When schedules fire: all zones, 30 years, 50 schedules
+	@$(BIN)/pytest tests/slots -q -n $(WORKERS) --timeout 900 $(TESTS)
+
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck, yamllint
 	@$(BIN)/ruff check .
