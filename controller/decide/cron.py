@@ -93,8 +93,6 @@ def _fields_of(expression: str) -> list[str]:
         raise CronError(f"`schedule` '{shown}' has {len(fields)} fields{more}; {_ALLOWED}")
     for index, (text_of_field, allowed) in enumerate(zip(fields, _FIELDS, strict=True)):
         terms = text_of_field.split(",")
-        if re.match(r"H(\(|/|$)", text_of_field):
-            raise CronError(f"`schedule` '{shown}': `H` is not supported yet; write a number for {allowed}")
         if not all(_TERM.fullmatch(term) for term in terms):
             raise CronError(
                 f"`schedule` '{shown}': '{text_of_field[:32]}' is not a valid {allowed.split()[0]}; "

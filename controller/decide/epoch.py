@@ -16,6 +16,7 @@ from controller.model.decision import EventReason
 from controller.model.names import digest
 from controller.model.policy import Site
 from controller.model.schedule import Schedule
+from controller.model.spread import SpreadError, spread
 
 
 def cron_of(schedule: Schedule) -> tuple[Cron | None, str]:
@@ -23,8 +24,8 @@ def cron_of(schedule: Schedule) -> tuple[Cron | None, str]:
     if schedule.spec is None:
         return None, schedule.problem or "the spec cannot be read"
     try:
-        return Cron.parse(schedule.spec.schedule, schedule.spec.time_zone), ""
-    except CronError as error:
+        return Cron.parse(spread(schedule.spec.schedule, schedule.uid), schedule.spec.time_zone), ""
+    except (CronError, SpreadError) as error:
         return None, str(error)
 
 

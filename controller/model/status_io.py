@@ -20,6 +20,7 @@ from controller.model import bounds
 from controller.model.codec import dump, format_moment, load, load_list
 from controller.model.raw import mapping, moment, text, whole
 from controller.model.schedule import Schedule, Spec
+from controller.model.spread import SpreadError, spread
 from controller.model.status import (
     DECISIONS_LIMIT,
     HISTORY_LIMIT,
@@ -85,6 +86,7 @@ def _written(status: Status, schedule: Schedule) -> dict[str, Any]:
             "maxAgeSeconds": spec.catch_up.max_age_seconds,
             "freshnessSeconds": spec.freshness_seconds,
             "timeZone": cut(spec.time_zone, 64),
+            "schedule": _spread(spec.schedule, schedule.uid),
         },
         # State.
         "scheduleHash": cut(status.schedule_hash, 64) or None,
@@ -122,6 +124,13 @@ _SHORT = {Outcome.PARTIALLY_SUCCEEDED: "Partial"}
 def _run(run: CurrentRun, spec: Spec | None, *, in_list: bool = False) -> dict[str, Any]:
     allowed = {"maxAttempts": spec.retry.max_attempts + run.granted} if spec else {}
     return dump(bounds.current_run(run), in_list=in_list) | allowed
+
+
+def _spread(expression: str, uid: str) -> str | None:
+    try:
+        return cut(spread(expression, uid), 256)
+    except SpreadError:
+        return None
 
 
 def _named(items: tuple[str, ...], limit: int) -> list[str]:
