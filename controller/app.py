@@ -235,6 +235,8 @@ class App:
 
     def _refresh(self) -> None:
         facts = self.facts()
+        queues = self.scheduler.queues
+        self.metrics.policy(self.switch.policy, queues.running(), queues.waiting())
         self.metrics.leader.set(int(facts.leading))
         self.metrics.skew.set(self.skew.seconds)
         self.metrics.resync_age.set(facts.since_start if facts.resync_age is None else facts.resync_age)

@@ -27,9 +27,14 @@ class Queues:
         self._policy = policy
         self._waiting: dict[str, None] = {}
 
-    @property
-    def waiting(self) -> int:
-        return len(self._waiting)
+    def waiting(self) -> dict[str, int]:
+        """Runs that are held back, by queue; for the metrics."""
+        held: Counter[str] = Counter()
+        for uid in self._waiting:
+            entry = self._table.entry(uid)
+            if entry is not None and entry.schedule.spec is not None:
+                held[entry.schedule.spec.queue] += 1
+        return dict(held)
 
     def split(self, works: Sequence[Work], now: datetime) -> tuple[list[Work], dict[str, str]]:
         """The works in the order of their launches, and, by UID, why others have to wait."""

@@ -7,29 +7,32 @@ when it goes.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from contract import FailureClass
 from controller.model.decision import CreateResult
+from controller.model.policy import Mode
 from controller.model.status import ConditionType, RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics import MetricWrapperBase
 
     from controller.model.decision import Launch
     from controller.model.job import JobRecord
+    from controller.model.policy import Policy
     from controller.model.schedule import Schedule
     from controller.model.status import RunRecord, Status
 
 OF_SCHEDULE = ("namespace", "schedule")
 DURATIONS = (1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 DELAYS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
-PHASES = ("Idle", "Waiting", "Pending", "Running", "Retrying", "Snoozed", "Suspended", "Stalled")
+PHASES = ("Idle", "Waiting", "Queued", "Pending", "Running", "Retrying", "Snoozed", "Suspended", "Stalled")
 ERROR_CLASSES = frozenset(FailureClass) | {"TimedOut", "OOMKilled", "Lost", "ResultUnknown"}
 
 
@@ -48,7 +51,7 @@ class Metrics:
         def histogram(name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
             return Histogram(f"gsc_sync_{name}", text, labels, buckets=buckets, registry=registry)
 
-        self.schedule_info = gauge("schedule_info", "Always 1.", (*OF_SCHEDULE, "cron", "time_zone"))
+        self.schedule_info = gauge("schedule_info", "Always 1.", (*OF_SCHEDULE, "queue", "cron", "time_zone"))
         self.schedules = gauge("schedules", "Schedules by what they are doing.", ("phase",))
         self.next_at = gauge("schedule_next_timestamp_seconds", "Next slot.", OF_SCHEDULE)
         self.last_success = gauge(
@@ -63,6 +66,7 @@ class Metrics:
             OF_SCHEDULE,
         )
         self.missed = counter("schedule_missed", "Slots that were too old to run.", OF_SCHEDULE)
+        self.skipped = counter("schedule_skipped", "Slots passed over by a rollout or an edit.", OF_SCHEDULE)
         self.caught_up = counter("schedule_caught_up", "Slots coalesced into a newer one.", OF_SCHEDULE)
         self.runs = counter("runs", "Finished runs.", (*OF_SCHEDULE, "trigger", "outcome"))
         self.run_duration = histogram("run_duration_seconds", "First launch to end.", ("outcome",), DURATIONS)
@@ -85,6 +89,11 @@ class Metrics:
         )
         self.decisions = counter("decisions", "Decisions noted.", ("what",))
         self.errors = counter("operator_errors", "Failures that set a schedule back.", ("where",))
+        self.mode = gauge("switch_mode", "1 at the mode of the kill switch.", ("mode",))
+        self.queue_limit = gauge("queue_limit", "Launches that may run; +Inf without a limit.", ("queue",))
+        self.queue_paused = gauge("queue_paused", "1 while the queue is paused.", ("queue",))
+        self.queue_running = gauge("queue_running", "Launches that run.", ("queue",))
+        self.queue_waiting = gauge("queue_waiting", "Runs that wait for their queue.", ("queue",))
         self.leader = gauge("operator_leader", "1 while this replica leads.")
         self.skew = gauge("operator_clock_skew_seconds", "Our clock minus the API server's.")
         self.resync_age = gauge("operator_resync_age_seconds", "Since the last complete resync.")
@@ -113,6 +122,7 @@ class Metrics:
         where = schedule.key
         old, new = before.counters, after.counters
         _add(self.missed.labels(*where), new.slots_missed - old.slots_missed)
+        _add(self.skipped.labels(*where), new.slots_skipped - old.slots_skipped)
         _add(self.caught_up.labels(*where), new.slots_coalesced - old.slots_coalesced)
         _add(self.snoozes.labels(*where, "Snoozed"), new.snoozes - old.snoozes)
         _add(self.snoozes.labels(*where, "Continues"), new.continues - old.continues)
@@ -143,7 +153,7 @@ class Metrics:
         where, uid = schedule.key, schedule.uid
         self._uids[uid] = where
         spec = schedule.spec
-        info = (*where, spec.schedule if spec else "", spec.time_zone if spec else "")
+        info = (*where, *((spec.queue, spec.schedule, spec.time_zone) if spec else ("", "", "")))
         if self._info.get(uid) != info:
             self._drop_info(uid)
             self._info[uid] = info
@@ -166,6 +176,17 @@ class Metrics:
     def failed(self, where: str) -> None:
         self.errors.labels(where).inc()
 
+    def policy(self, policy: Policy, running: Mapping[str, int], waiting: Mapping[str, int]) -> None:
+        """Every mode and every queue that is known, zeros too."""
+        for mode in Mode:
+            self.mode.labels(mode.value).set(int(mode is policy.mode))
+        for name in {*policy.queues, *running, *waiting}:
+            rule = policy.queue(name)
+            self.queue_limit.labels(name).set(inf if rule.limit is None else rule.limit)
+            self.queue_paused.labels(name).set(int(rule.paused))
+            self.queue_running.labels(name).set(running.get(name, 0))
+            self.queue_waiting.labels(name).set(waiting.get(name, 0))
+
     def queue(self, depth: int) -> None:
         self.depth.set(depth)
 
@@ -187,6 +208,7 @@ class Metrics:
             self.consecutive_failures,
             self.newest_final_day,
             self.missed,
+            self.skipped,
             self.caught_up,
             self.runs,
             self.attempt_failures,

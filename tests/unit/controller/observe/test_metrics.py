@@ -127,7 +127,10 @@ def test_a_namesake_made_anew_keeps_its_series(metrics, registry) -> None:
     metrics.schedule(schedule(uid="new"), Status(next_slots=(NOW,)))
     metrics.forget("old")
     assert value(registry, "schedule_next_timestamp_seconds", **WHERE) == NOW.timestamp()
-    assert value(registry, "schedule_info", **WHERE, cron="0 4 * * *", time_zone="Etc/UTC") == 1
+    assert (
+        value(registry, "schedule_info", **WHERE, queue="gsc-sync", cron="0 4 * * *", time_zone="Etc/UTC")
+        == 1
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """Stories of queues: the order of launches, limits in the whole cluster, pause and scaling while everything runs."""
 
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from controller.act.pace import Pace
 from controller.cluster.memory import CONFIG, Fault
@@ -10,6 +12,7 @@ from controller.cluster.port import Refused, Unavailable
 from controller.decide.queue import AGEING, Candidate, in_order, refuse
 from controller.model.policy import Mode, Policy, Queue
 from controller.model.status import RunState
+from controller.observe.metrics import Metrics
 from controller.watch.switch import NAME, Switch
 from tests.unit.controller.house import House
 
@@ -79,12 +82,12 @@ async def test_a_full_queue_launches_the_next_when_a_job_ends(house) -> None:
     await three_due(house)
     assert launched(house) == ["high"]
     assert house.status("mid").current.state is RunState.QUEUED
-    assert house.scheduler.queues.waiting == 2
+    assert house.scheduler.queues.waiting() == {"gsc-sync": 2}
     for number, so_far in enumerate((["high", "mid"], ["high", "mid", "low"])):
         house.finish(house.jobs()[number], 0)
         await house.settle()
         assert launched(house) == so_far
-    assert house.scheduler.queues.waiting == 0
+    assert house.scheduler.queues.waiting() == {}
 
 
 async def test_scaling_up_launches_at_once(house) -> None:
@@ -137,6 +140,20 @@ async def test_waiting_in_a_queue_costs_one_status_write(house) -> None:
         house.scheduler.look_at_everything()
         await house.settle()
     assert house.cluster.calls.count("patch_status") == before
+
+
+def test_what_the_metrics_show_of_switch_and_queues() -> None:
+    registry = CollectorRegistry()
+    policy = Policy(Mode.DRAIN, {"big": Queue(3), "off": Queue(paused=True)})
+    Metrics(registry).policy(policy, {"big": 2, "gsc-sync": 5}, {"big": 1})
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"gsc_sync_{name}", labels)
+
+    assert [value("switch_mode", mode=mode.value) for mode in Mode] == [0, 1, 0, 0]
+    assert (value("queue_limit", queue="big"), value("queue_limit", queue="gsc-sync")) == (3, inf)
+    assert (value("queue_running", queue="big"), value("queue_waiting", queue="big")) == (2, 1)
+    assert (value("queue_paused", queue="off"), value("queue_running", queue="off")) == (1, 0)
 
 
 # -- the pace ----------------------------------------------------------------------------------------------------------

@@ -348,7 +348,12 @@ async def test_a_deleted_schedule_is_forgotten_with_its_series(house) -> None:
     house.apply()
     await house.at(4)
     assert house.metric(
-        "schedule_info", namespace="team", schedule="marketing", cron="0 4 * * *", time_zone="Etc/UTC"
+        "schedule_info",
+        namespace="team",
+        schedule="marketing",
+        queue="gsc-sync",
+        cron="0 4 * * *",
+        time_zone="Etc/UTC",
     )
     house.cluster.remove(SCHEDULE, "team", "marketing")
     await house.settle()
