@@ -12,6 +12,7 @@ import contextlib
 import json
 import ssl
 import time
+import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -54,9 +55,12 @@ class Proxy:
         self._began = time.monotonic()
         self.counts: Counter[str] = Counter()
         self._own_counts: Counter[tuple[str, int]] = Counter()
-        self.struck: Counter[Fault] = Counter()
+        self.struck: Counter[int] = Counter()
+        """How often each fault of the plan came to pass, by its place in the plan."""
         self.dropped: set[tuple[str, str]] = set()
         self.trace: list[Seen] = []
+        self.broken: list[str] = []
+        """Mistakes of the proxy itself: a plan in which there was one proves nothing."""
         self.down = False
         """As if nobody listened: every connection is cut."""
         self.last_write = time.monotonic()
@@ -97,10 +101,10 @@ class Proxy:
         """Count an exchange or event of that name; the fault that strikes it, if any."""
         self.counts[on] += 1
         self._own_counts[on, replica] += 1
-        for fault in self.plan.faults:
+        for place, fault in enumerate(self.plan.faults):
             number = self._own_counts[on, replica] if fault.replica else self.counts[on]
             if fault.replica in {0, replica} and fault.strikes(on, number):
-                self.struck[fault] += 1
+                self.struck[place] += 1
                 return number, fault
         return self.counts[on], None
 
@@ -121,6 +125,9 @@ class Proxy:
         except (aiohttp.ClientError, TimeoutError, OSError):
             # The API server is away, or the operator is: the other side sees its connection end.
             return cut(request)
+        except Exception:
+            self.broken.append(traceback.format_exc())
+            raise
 
     async def _exchange(
         self, request: web.Request, replica: int, on: str, number: int, fault: Fault | None

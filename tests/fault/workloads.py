@@ -165,7 +165,7 @@ async def edit(scene: Scene) -> dict[str, Expected]:
     await scene.edit("ok", schedule=daily(new))
     await scene.backdate("ok", old - timedelta(minutes=1))
     await scene.until("ok", done())
-    await scene.edit("ok", schedule=daily(past_minute(3)))
+    await scene.edit("ok", schedule=daily(old - timedelta(minutes=10)))
     await scene.edit("ok", timeoutSeconds=300)
     return {"ok": Expected((Run("Cron", slot=new),))}
 

@@ -164,6 +164,20 @@ def long_walk(rule: Rule, zone: ZoneInfo, first: date, last: date) -> list[datet
     return sorted(found)
 
 
+def newest(rule: Rule, zone: ZoneInfo, now: datetime, days: int = 400) -> datetime | None:
+    """The newest slot at or before `now`, if there is one in so many days."""
+    if rule.fixed:
+        walked = long_walk(rule, zone, (now - days * DAY).date(), (now + 2 * DAY).date())
+        return next((slot for slot in reversed(walked) if slot <= now), None)
+    moment = now.replace(second=0, microsecond=0)
+    while moment > now - days * DAY:
+        wall = shows(zone, moment)
+        if 60 * wall.hour + wall.minute in rule.minutes_of_day and rule.wants_day(wall.date()):
+            return moment
+        moment -= MINUTE
+    return None
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What becomes of slots that came due while nobody looked."""
