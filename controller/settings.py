@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     sync_requests_per_second: Annotated[float, Field(gt=0, le=100)] = 5.0
     sync_load_cooldown_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
 
+    kueue: bool = False
+    """Jobs carry `spec.queue` as the name of a Kueue LocalQueue, whose owner then says when they start."""
+
     leader_election: bool = True
     lease_name: str = "gsc-sync-operator"
     lease_seconds: Annotated[float, Field(ge=1, le=600)] = 15

@@ -33,6 +33,7 @@ CREDENTIAL_FILE = "credentials"
 OAUTH_KEYS = ("client_id", "client_secret", "refresh_token")
 DESTINATION_KEYS = ("uri", "host", "port", "dbname", "user", "password", "sslmode", "ca.crt")
 CONTAINER = "sync"
+KUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 RESERVED = frozenset({ENVIRONMENT_VARIABLE, PATH_VARIABLE})
 
 
@@ -50,7 +51,7 @@ def job(launch: Launch, schedule: Schedule, settings: Settings) -> dict[str, Any
         "metadata": {
             "name": launch.job_name,
             "namespace": schedule.namespace,
-            "labels": labels,
+            "labels": labels | ({KUEUE_LABEL: spec.queue} if settings.kueue else {}),
             "ownerReferences": [
                 {
                     "apiVersion": f"{names.GROUP}/{names.VERSION}",

@@ -173,6 +173,11 @@ def _go_on(draft: Draft, active: ActiveLaunch, job: JobRecord, *, fresh: bool) -
         seen = replace(active, started_at=job.pod.started_at.replace(microsecond=0))
         if run := draft.status.run(active.run_id):
             draft.change_run(run, state=RunState.RUNNING)
+    elif run := draft.status.run(active.run_id):
+        # Suspended by Kueue it waits in a queue; started, or resumed, it waits for its container.
+        state = RunState.QUEUED if job.suspended else RunState.PENDING
+        if run.state is not state and run.state in (RunState.QUEUED, RunState.PENDING):
+            draft.change_run(run, state=state)
     doom = (
         overdue(job, seen, draft.schedule.spec, draft.now)
         if draft.schedule.spec and not active.doomed

@@ -108,7 +108,7 @@ def overdue(job: JobRecord, active: ActiveLaunch, spec: Spec, now: datetime) -> 
         if now < started + timedelta(seconds=spec.timeout_seconds + GRACE_SECONDS):
             return None
         return Doom(TIMED_OUT, f"the program ran longer than `timeoutSeconds` ({spec.timeout_seconds} s)")
-    if now < job.created_at + timedelta(seconds=spec.pending_deadline_seconds):
+    if job.suspended or now < job.pending_since + timedelta(seconds=spec.pending_deadline_seconds):
         return None
     return Doom(*pending_reason(job, spec.pending_deadline_seconds))
 

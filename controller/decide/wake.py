@@ -5,7 +5,7 @@ Everything else that changes it (an edit, a Job, a pod) wakes the scheduler itse
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from controller.decide.conditions import stale_at
@@ -22,7 +22,7 @@ _SOON = timedelta(seconds=1)
 def wake_at(
     schedule: Schedule,
     status: Status,
-    jobs: Iterable[JobRecord],
+    jobs: Sequence[JobRecord],
     now: datetime,
     site: Site = Site(),  # noqa: B008 - frozen
 ) -> datetime | None:
@@ -32,12 +32,12 @@ def wake_at(
     if spec is not None and not paused(spec, site):
         moments += [run.not_before for run in status.runs if not status.launched(run.run_id)]
     for active in status.active:
-        finished = (job for job in jobs if job.name == active.job_name and job.state is not JobState.ACTIVE)
-        ended = next(finished, None)
-        if ended is not None:
-            moments.append(max((ended.finished_at or now) + FACTS_GRACE, now + _SOON))
+        job = next((job for job in jobs if job.name == active.job_name), None)
+        if job is not None and job.state is not JobState.ACTIVE:
+            moments.append(max((job.finished_at or now) + FACTS_GRACE, now + _SOON))
         elif spec is not None and active.started_at is not None:
             moments.append(active.started_at + timedelta(seconds=spec.timeout_seconds + GRACE_SECONDS))
-        elif spec is not None:
-            moments.append(active.created_at + timedelta(seconds=spec.pending_deadline_seconds))
+        elif spec is not None and not (job is not None and job.suspended):
+            since = job.pending_since if job is not None else active.created_at
+            moments.append(since + timedelta(seconds=spec.pending_deadline_seconds))
     return min((moment for moment in moments if moment is not None and moment > now), default=None)

@@ -96,7 +96,16 @@ class JobRecord:
     """Of the Failed or FailureTarget condition: DeadlineExceeded, BackoffLimitExceeded ..."""
     finished_at: datetime | None = None
     deleting: bool = False
+    suspended: bool = False
+    """Somebody else lets it start: Kueue."""
+    admitted_at: datetime | None = None
+    """When the Job controller began with it, again after each suspension."""
     pod: PodFacts | None = None
+
+    @property
+    def pending_since(self) -> datetime:
+        """Since when its container could have started."""
+        return max(self.created_at, self.admitted_at or self.created_at)
 
     def is_launch(self, uid: str, run_id: str, launch: int) -> bool:
         """Whether this is that launch of the schedule with that UID, and not somebody else's Job of the same name."""

@@ -93,6 +93,8 @@ def parse_job(body: Mapping[str, Any]) -> JobRecord | None:
         failure_reason=cut(text(failure.get("reason")), 64),
         finished_at=None if finished is None else moment(finished.get("lastTransitionTime")),
         deleting=metadata.get("deletionTimestamp") is not None,
+        suspended=mapping(body.get("spec")).get("suspend") is True,
+        admitted_at=moment(mapping(body.get("status")).get("startTime")),
     )
 
 

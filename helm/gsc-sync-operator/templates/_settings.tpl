@@ -15,6 +15,7 @@ SYNC_MAX_RESOURCES: {{ .Values.sync.maxResources | toJson | quote }}
 SYNC_CONCURRENCY: {{ .Values.sync.concurrency | toString | quote }}
 SYNC_REQUESTS_PER_SECOND: {{ .Values.sync.requestsPerSecond | toString | quote }}
 SYNC_LOAD_COOLDOWN_SECONDS: {{ .Values.sync.loadCooldownSeconds | toString | quote }}
+KUEUE: {{ .Values.sync.kueue | toString | quote }}
 LEADER_ELECTION: {{ .Values.operator.leaderElection | toString | quote }}
 LEASE_NAME: {{ include "gsc.fullname" . | quote }}
 LEASE_SECONDS: {{ .Values.operator.leaseSeconds | toString | quote }}

@@ -1,6 +1,7 @@
 """The Job: what the pod gets, what it must never get, and that a schedule cannot change either."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -202,6 +203,29 @@ def test_placement_and_pull_secrets_come_from_the_installation() -> None:
     assert spec["nodeSelector"] == {"pool": "batch"}
     assert spec["tolerations"] == [{"key": "batch", "operator": "Exists"}]
     assert "serviceAccountName" not in spec
+
+
+def test_with_kueue_the_job_names_its_queue_and_its_pod_does_not() -> None:
+    job = manifest.job(LAUNCH, schedule(queue="nightly"), Settings(kueue=True))
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "nightly"
+    assert "kueue.x-k8s.io/queue-name" not in job["spec"]["template"]["metadata"]["labels"]
+    assert "kueue.x-k8s.io/queue-name" not in manifest.job(LAUNCH, schedule(), SETTINGS)["metadata"]["labels"]
+
+
+def test_only_what_was_asked_for_by_hand_is_in_the_work_order() -> None:
+    both = [{"name": name, "credentialsSecretRef": {"name": "one"}} for name in ("a", "b")]
+    asked = replace(LAUNCH, workspaces=("b",), window_days=60, dry_run=True)
+    spec = work_order(manifest.job(asked, schedule(workspaces=both), SETTINGS))
+    assert [workspace.name for workspace in spec.workspaces] == ["b"]
+    assert (spec.window.days, spec.dry_run) == (60, True)
+    by_rollout = schedule(workspaces=both, rollout={"exclude": ["b"]})
+    spec = work_order(manifest.job(LAUNCH, by_rollout, SETTINGS))
+    assert [workspace.name for workspace in spec.workspaces] == ["a"]
+
+
+def test_finished_jobs_go_after_the_age_of_the_history() -> None:
+    job = manifest.job(LAUNCH, schedule(history={"maxAgeSeconds": 3600}), SETTINGS)
+    assert job["spec"]["ttlSecondsAfterFinished"] == 3600
 
 
 def test_equal_input_makes_an_equal_job() -> None:

@@ -220,6 +220,24 @@ def test_no_run_is_queued_while_the_jobs_are_not_known() -> None:
     assert decision.needs_fresh_jobs
 
 
+def test_a_job_that_kueue_holds_back_is_queued_and_never_overdue() -> None:
+    world = World(now=at("04:00"))
+    world.rest()
+    world._change(suspended=True)
+    decision = world.go("06:00")
+    assert world.status.current is not None
+    assert world.status.current.state is RunState.QUEUED
+    assert world.deleted == []
+    assert decision.wake_at == at("2026-03-11T04:00")
+    world._change(suspended=False, admitted_at=at("06:10"))
+    world.go("06:10")
+    assert world.status.current.state is RunState.PENDING
+    world.go("06:14:59")
+    assert world.deleted == []
+    world.go("06:15")
+    assert world.deleted, "from then on its container has `pendingDeadlineSeconds` to start"
+
+
 # -- the ConfigMap -----------------------------------------------------------------------------------------------------
 
 POLICIES: dict[str, tuple[dict[str, object], Policy]] = {
