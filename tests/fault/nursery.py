@@ -17,10 +17,10 @@ import signal
 import sys
 import warnings
 
-warnings.simplefilter("ignore")
-
-import controller.app  # noqa: E402, F401 - what the fork is for
-from controller.__main__ import main as operator  # noqa: E402
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import controller.app  # noqa: F401 - what the fork is for
+    from controller.__main__ import main as operator
 
 POLL = 0.02
 DIE_WITH_PARENT = 1
@@ -43,7 +43,6 @@ def become_operator(env: dict[str, str], log: str) -> int:
     os.dup2(descriptor, 2)
     os.environ.clear()
     os.environ.update(env)
-    warnings.resetwarnings()
     try:
         operator(["run"])
     except SystemExit as ended:

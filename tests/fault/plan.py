@@ -22,7 +22,7 @@ CRASHES = ("kill-before", "kill-lost", "kill-after")
 """Before the write is sent on; after it took effect, its answer lost; after the operator got the answer."""
 
 _PATH = re.compile(
-    r"/namespaces/[^/]+/(?P<plural>gscsyncschedules|jobs|pods|events|leases)(/(?P<name>[^/]+)(?P<status>/status)?)?$"
+    r"/namespaces/[^/]+/(?P<plural>gscsyncschedules|jobs|pods|events|leases|configmaps)(/(?P<name>[^/]+)(?P<status>/status)?)?$"
 )
 _KINDS = {"gscsyncschedules": "schedules"}
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -57,6 +57,8 @@ class Plan:
     quiet: float = 2.0
     """So many seconds without a write must be seen at the end."""
     patience: float = 90.0
+    alone: bool = False
+    """Touches what all namespaces share: no other plan may run meanwhile."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)

@@ -58,6 +58,11 @@ PODS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
 }
 """Name of a schedule -> what its pods do, by launch of a run; the last goes on for ever."""
 LAUNCHES = 6
+BY_TRIGGER: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("endless-first", "Create"): ENDLESS,
+    ("endless-first", "Cron"): GOOD,
+}
+"""Name of a schedule and trigger of the run -> what its pods do."""
 
 
 class Rig:
@@ -91,6 +96,9 @@ class Rig:
                 chosen = simulate.as_annotations(**launches[min(launch, len(launches)) - 1])
                 labels = {"gscsync.io/schedule": schedule, "gscsync.io/launch": str(launch)}
                 await self._pods_do(f"{schedule}-{launch}", chosen, labels)
+        for (schedule, trigger), what in BY_TRIGGER.items():
+            labels = {"gscsync.io/schedule": schedule, "gscsync.io/trigger": trigger}
+            await self._pods_do(f"{schedule}-{trigger}".lower(), simulate.as_annotations(**what), labels)
         self.mirror.start()
 
     async def _pods_do(self, name: str, chosen: Mapping[str, str], labels: Mapping[str, str]) -> None:

@@ -23,11 +23,12 @@ from tests.integration.controller.conftest import free_port
 from tests.unit.controller.conftest import schedule_body
 
 Object = dict[str, Any]
-LEASE = {
+SHORT_LEASE = {
     "GSC_OPERATOR_LEASE_SECONDS": "6",
     "GSC_OPERATOR_LEASE_RENEW_SECONDS": "4",
     "GSC_OPERATOR_LEASE_RETRY_SECONDS": "0.3",
 }
+"""Where somebody waits for it to run out."""
 
 
 class Scene:
@@ -76,8 +77,8 @@ class Scene:
             "GSC_OPERATOR_METRICS_PORT": "0",
             "GSC_OPERATOR_RESYNC_SECONDS": "5",
             "GSC_OPERATOR_REQUEST_TIMEOUT_SECONDS": "5",
-            "GSC_OPERATOR_LOG_LEVEL": "DEBUG",
-            **LEASE,
+            "GSC_OPERATOR_LOG_LEVEL": "INFO",
+            **(SHORT_LEASE if self.plan.replicas > 1 else {}),
             **self._faketime(replica),
             **{f"GSC_OPERATOR_{key}": value for key, value in self.plan.settings.items()},
         }
@@ -152,6 +153,11 @@ class Scene:
         """Slots count since then: those between then and now are due at once."""
         body = {"status": {"effectiveSince": f"{since:%Y-%m-%dT%H:%M:%SZ}"}}
         await self.rig.admin.call("PATCH", self.path("gscsyncschedules", name) + "/status", body, MERGE)
+
+    async def backdate_or_none(self, name: str, since: datetime) -> bool:
+        """The same, to be asked again when the API server is not there yet."""
+        await self.backdate(name, since)
+        return True
 
     async def hasten(self, name: str) -> None:
         """The run that waits for its retry need not wait any longer."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from devcluster.api import ensure_packages
-from tests.fault.families import clock, crash, outage, replicas, requests, watch
+from tests.fault.families import clock, crash, outage, replicas, requests, upheaval, watch
 from tests.fault.plan import Plan
 from tests.fault.rig import Rig, a_rig
 from tests.fault.run import Result, run
@@ -34,6 +34,7 @@ FAMILIES: Mapping[str, Family] = {
     "outage": outage.plans,
     "replicas": replicas.plans,
     "clock": clock.plans,
+    "upheaval": upheaval.plans,
 }
 
 
@@ -123,7 +124,9 @@ async def run_all(
             say(f"... {done}/{len(plans)} plans in {time.monotonic() - began:.0f} s")
         return result
 
-    return list(await asyncio.gather(*(one(plan) for plan in plans)))
+    together = [plan for plan in plans if not plan.alone]
+    results = list(await asyncio.gather(*(one(plan) for plan in together)))
+    return results + [await one(plan) for plan in plans if plan.alone]
 
 
 class Report:

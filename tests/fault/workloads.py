@@ -96,9 +96,8 @@ async def snooze(scene: Scene) -> dict[str, Expected]:
 
 async def timeout(scene: Scene) -> dict[str, Expected]:
     """The image is missing at first, then the program runs for ever, then all is well."""
-    await scene.apply("stuck", runOnCreate=True, pendingDeadlineSeconds=2, timeoutSeconds=1)
-    await scene.until("stuck", either(done(), waits("Retrying", 2)))
-    await scene.hasten("stuck")
+    await scene.apply("stuck", runOnCreate=True, pendingDeadlineSeconds=8, timeoutSeconds=1,
+                      retry={"backoff": {"type": "Fixed", "baseSeconds": 1}})  # fmt: skip
 
     def runs_second(status: Mapping[str, Any]) -> bool:
         return any(it["launch"] == 2 and it.get("startTime") for it in status.get("activeLaunches") or ())
@@ -106,8 +105,6 @@ async def timeout(scene: Scene) -> dict[str, Expected]:
     await scene.until("stuck", either(done(), runs_second, waits("Retrying", 3)))
     if runs_second(scene.rig.mirror.views[scene.namespace].status("stuck")):
         await scene.outlive("stuck")
-    await scene.until("stuck", either(done(), waits("Retrying", 3)))
-    await scene.hasten("stuck")
     await scene.until("stuck", done())
     return {"stuck": Expected((Run("Create", launches=3),), {"retries": 2, "timeouts": 1})}
 
@@ -193,6 +190,45 @@ async def deletion(scene: Scene) -> dict[str, Expected]:
     }
 
 
+async def replace(scene: Scene) -> dict[str, Expected]:
+    """A slot comes due while another run goes on, and takes its place."""
+    slot = past_minute()
+    await scene.apply("endless-first", schedule=daily(slot), runOnCreate=True, concurrencyPolicy="Replace")
+    await scene.until(
+        "endless-first", lambda status: any(it.get("startTime") for it in status.get("activeLaunches") or ())
+    )
+    await scene.backdate("endless-first", slot - timedelta(minutes=1))
+    await scene.until("endless-first", done(2))
+    return {"endless-first": Expected((Run("Create"), Run("Cron", slot=slot)), policy="Replace")}
+
+
+async def catch_up_all(scene: Scene) -> dict[str, Expected]:
+    """Four slots were missed: each runs, oldest first, one after the other."""
+    slot = past_minute()
+    await scene.apply("ok", schedule=f"{slot.minute} * * * *", catchUp={"policy": "All", "maxRuns": 3})
+    await scene.known("ok")
+    await scene.backdate("ok", slot - timedelta(hours=3, minutes=1))
+    await scene.until("ok", done(3))
+    slots = [slot - timedelta(hours=hours) for hours in (2, 1, 0)]
+    return {"ok": Expected(tuple(Run("Cron", slot=it) for it in slots))}
+
+
+async def prune(scene: Scene) -> dict[str, Expected]:
+    """Of five finished Jobs two may stay; what they did stays in the status."""
+    slot = past_minute()
+    await scene.apply(
+        "ok",
+        schedule=f"{slot.minute} * * * *",
+        catchUp={"policy": "All", "maxRuns": 4},
+        history={"successfulLimit": 2, "failedLimit": 1},
+    )
+    await scene.known("ok")
+    await scene.backdate("ok", slot - timedelta(hours=3, minutes=1))
+    await scene.until("ok", done(4))
+    await scene.rig.mirror.until(scene.namespace, lambda view: len(view.jobs) == 2, scene.plan.patience)
+    return {"ok": Expected(tuple(Run("Cron", slot=slot - timedelta(hours=hours)) for hours in (3, 2, 1, 0)))}
+
+
 WORKLOADS: Mapping[str, Story] = {
     "first-slot": first_slot,
     "retry": retry,
@@ -204,4 +240,7 @@ WORKLOADS: Mapping[str, Story] = {
     "suspend": suspend,
     "edit": edit,
     "deletion": deletion,
+    "replace": replace,
+    "catch-up-all": catch_up_all,
+    "prune": prune,
 }

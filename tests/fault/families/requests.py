@@ -1,4 +1,4 @@
-"""Requests: twelve types of request, each with sixteen faults, three times in a row; and 410 in all its forms."""
+"""Requests: thirteen types of request, each with sixteen faults, three times in a row; and 410 in all its forms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.fault.run import Result
 
 TYPES = (
     "list schedules", "list jobs", "list pods", "watch schedules", "watch jobs", "watch pods", "create jobs",
-    "delete jobs", "patch status", "create events", "update leases", "get version",
+    "delete jobs", "patch status", "create events", "update leases", "get version", "get configmaps",
 )  # fmt: skip
 
 Answer = tuple[str, str, object]
