@@ -171,10 +171,16 @@ def newest(rule: Rule, zone: ZoneInfo, now: datetime, days: int = 400) -> dateti
         return next((slot for slot in reversed(walked) if slot <= now), None)
     moment = now.replace(second=0, microsecond=0)
     while moment > now - days * DAY:
-        wall = shows(zone, moment)
-        if 60 * wall.hour + wall.minute in rule.minutes_of_day and rule.wants_day(wall.date()):
-            return moment
-        moment -= MINUTE
+        day = moment.date()
+        if any(rule.wants_day(near) for near in (day - DAY, day, day + DAY)):
+            wall = shows(zone, moment)
+            if 60 * wall.hour + wall.minute in rule.minutes_of_day and rule.wants_day(wall.date()):
+                return moment
+            moment -= MINUTE
+        else:
+            moment = (
+                datetime(day.year, day.month, day.day, tzinfo=UTC) - MINUTE
+            )  # no clock shows a day further off
     return None
 
 
