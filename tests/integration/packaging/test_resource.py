@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from controller.decide.cron import Cron, CronError
+from controller.decide.epoch import cron_of
 from controller.model.parse import parse_schedule
 from controller.model.status import (
     Condition,
@@ -140,7 +141,25 @@ ACCEPTED = {
     "whole cores": {"resources": {"requests": {"cpu": 1}, "limits": {"cpu": "1000m"}}},
     "resources": {"resources": {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"memory": "1024Mi", "ephemeral-storage": "1G"}}},
     "only a limit": {"resources": {"limits": {"memory": "1Gi"}}},
+    "every slot, side by side": {"concurrencyPolicy": "Allow", "catchUp": {"policy": "All", "maxRuns": 100}},
+    "no catch-up, each replacing the last": {"concurrencyPolicy": "Replace", "catchUp.policy": "None"},
+    "another back-off": {"retry.backoff": {"type": "Exponential", "baseSeconds": 1, "maxSeconds": 86400}},
+    "queue and priority": {"queue": "nightly-2", "priority": 9},
+    "environments and a rollout": {
+        "environments": ["production"],
+        "rollout": {"include": ["acme"], "exclude": ["b"], "percentOfWorkspaces": 0, "percentOfTime": 0},
+    },
+    "no history": {"history": {"successfulLimit": 0, "failedLimit": 0, "maxAgeSeconds": 60}},
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "cron", ["H 4 * * *", "H/15 * * * *", "H(0-29)/10 H(1-5) H * *", "0 H * H H", "H,30 4 * * *"]
+)
+def test_a_value_of_the_objects_own_is_accepted(server: Server, cron: str) -> None:
+    code, answer = server.dry_run(schedule({"schedule": cron}))
+    assert code == 201, answer["message"]
+    assert cron_of(parse_schedule(answer))[1] == ""
 
 
 @pytest.mark.parametrize("changes", ACCEPTED.values(), ids=ACCEPTED)
@@ -167,10 +186,22 @@ REFUSED = {
     ),
     "an image": ({"image": "evil"}, 'unknown field "spec.image"'),
     "a pod template": ({"template": {"spec": {}}}, 'unknown field "spec.template"'),
-    "a field of a later release": ({"priority": 1}, 'unknown field "spec.priority"'),
-    "a policy of a later release": ({"concurrencyPolicy": "Allow"}, 'supported values: "Forbid"'),
-    "a catch-up of a later release": ({"catchUp.policy": "All"}, 'supported values: "Latest"'),
-    "a back-off of a later release": ({"retry.backoff.type": "Fixed"}, 'supported values: "Oban"'),
+    "a field of a later release": ({"shards": 1}, 'unknown field "spec.shards"'),
+    "an unknown policy": ({"concurrencyPolicy": "Maybe"}, 'supported values: "Forbid", "Replace", "Allow"'),
+    "an unknown catch-up": ({"catchUp.policy": "Some"}, 'supported values: "Latest", "All", "None"'),
+    "every slot, each replacing the last": (
+        {"catchUp.policy": "All", "concurrencyPolicy": "Replace"},
+        "`catchUp.policy` must be 'Latest' or 'None'",
+    ),
+    "an unknown back-off": (
+        {"retry.backoff.type": "Linear"},
+        'supported values: "Oban", "Exponential", "Fixed"',
+    ),
+    "priority 10": ({"priority": 10}, "should be less than or equal to 9"),
+    "101 percent": ({"rollout.percentOfTime": 101}, "should be less than or equal to 100"),
+    "a queue in capitals": ({"queue": "Big"}, "spec.queue"),
+    "a history of one second": ({"history.maxAgeSeconds": 1}, "should be greater than or equal to 60"),
+    "an H without a range's end": ({"schedule": "H(0-) 4 * * *"}, "`schedule` field 1, minute, must be"),
     "no schedule": ({"schedule": MISSING}, "spec.schedule: Required value"),
     "no destination": ({"destination": MISSING}, "spec.destination: Required value"),
     "no workspaces": ({"workspaces": []}, "should have at least 1 items"),
@@ -261,9 +292,13 @@ def test_defaults_are_visible_after_apply(server: Server) -> None:
     assert spec["workspaces"][0]["credentialsSecretRef"]["key"] == "credentials.json"
     assert spec["workspaces"][0]["properties"] == {"include": ["*"], "exclude": []}
     assert spec["destination"]["schema"] == "gsc"
-    assert spec["retry"] == {"maxAttempts": 3, "backoff": {"type": "Oban"}, "maxSnoozes": 50}
+    assert spec["retry"] == {
+        "maxAttempts": 3,
+        "backoff": {"type": "Oban", "baseSeconds": 30, "maxSeconds": 3600},
+        "maxSnoozes": 50,
+    }
     assert spec["window"] == {"days": 14, "dataState": "All"}
-    assert spec["catchUp"] == {"policy": "Latest", "maxAgeSeconds": 604800}
+    assert spec["catchUp"] == {"policy": "Latest", "maxRuns": 10, "maxAgeSeconds": 604800}
 
 
 def test_the_operators_own_defaults_are_the_same(server: Server) -> None:
