@@ -52,6 +52,9 @@ class KubeCluster:
         self._timeout = aiohttp.ClientTimeout(total=seconds, connect=min(5.0, seconds))
         # A chunk of a list is large, and a server that is slow with it is not helped by being asked again.
         self._list_timeout = aiohttp.ClientTimeout(total=3 * seconds, connect=min(5.0, seconds))
+        # Two hops to other threads for each request, for ~/.netrc and proxies: the API server is reached directly, as by
+        # the watch.
+        configuration.client_session_kwargs = {"trust_env": False}
         self._client = ApiClient(configuration=configuration)
         self._client.user_agent = "gsc-sync-operator"
 
