@@ -221,7 +221,7 @@ async def test_the_api_server_restarts_and_nothing_is_lost(control_plane, team, 
     assert operator.process.poll() is None
 
 
-async def test_two_replicas_make_one_job_and_the_second_takes_over(team, operator, tmp_path) -> None:
+async def test_d9_two_replicas_make_one_job_and_the_second_takes_over(team, operator, tmp_path) -> None:
     await team.pods_do(exit_code=0, message=summary())
     second = Operator(operator.kubeconfig, team.namespace, tmp_path / "second")
     second.folder.mkdir()

@@ -152,7 +152,7 @@ def test_a_higher_launch_takes_the_run_over(store: Store) -> None:
     assert store.write_cell(cell(row()), RUN, 2).inserted == 1
 
 
-def test_a_complete_run_only_repeats_its_summary(store: Store) -> None:
+def test_d4_a_complete_run_only_repeats_its_summary(store: Store) -> None:
     claimed(store)
     summary = RunSummary(
         state=State.PARTIALLY_SUCCEEDED, run_id=RUN.run_id, rows_written=5, message="two of three"

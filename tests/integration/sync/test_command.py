@@ -69,6 +69,7 @@ class Pod:
             "GSC_SYNC_SUMMARY_PATH": str(self.summary_path),
             "GSC_SYNC_API_BASE_URL": f"{self.emulator.url}/webmasters/v3",
             "GSC_SYNC_TOKEN_URL": f"{self.emulator.url}/token",
+            "GSC_SYNC_SWITCH_PATH": str(self.folder / "switch"),
         }
         return subprocess.Popen(
             [sys.executable, "-m", "sync", command],
@@ -174,6 +175,30 @@ def test_sigterm_keeps_whole_cells_and_the_next_launch_finishes(pod):
     assert pod.days() == pod.shown(40)
 
 
+def test_the_kill_switch_ends_a_launch_after_whole_cells_and_the_next_one_goes_on(pod):
+    pod.emulator.set_latency(150)
+    process = pod.start("run", pod.spec(window={"days": 40}))
+    wait_for_requests(pod, 6, process)
+    mode = pod.folder / "switch" / "mode"
+    mode.parent.mkdir()
+    mode.write_text("drain\n")
+    process.communicate(timeout=60)
+    assert process.returncode == ExitCode.SNOOZED
+    summary = pod.summary
+    assert (summary.state, summary.snooze_seconds) == (State.SNOOZED, 600)
+    assert "gsc-sync-switch" in summary.message
+    assert len(pod.days()) == summary.cells >= 1
+    asked = len(pod.emulator.requests(operation="query"))
+    assert pod.run("run", pod.spec(window={"days": 40}, launch=2))[0] == ExitCode.SNOOZED
+    assert len(pod.emulator.requests(operation="query")) == asked, (
+        "set at the start, Google is not asked at all"
+    )
+    mode.write_text("run")
+    pod.emulator.set_latency(0)
+    assert pod.run("run", pod.spec(window={"days": 40}, launch=3))[0] == ExitCode.SUCCESS
+    assert pod.days() == pod.shown(40)
+
+
 def test_the_soft_deadline_leaves_whole_cells_and_asks_to_continue(pod):
     pod.emulator.set_latency(120)
     code, _, logs = pod.run("run", pod.spec(window={"days": 60}, timeout_seconds=6))
@@ -197,7 +222,7 @@ def test_a_killed_launch_leaves_whole_cells(pod):
     assert pod.days() == pod.shown(40)
 
 
-def test_two_launches_of_a_run_at_once_leave_one_set_of_rows(pod):
+def test_r9_two_launches_of_a_run_at_once_leave_one_set_of_rows(pod):
     pod.emulator.set_latency(100)
     first = pod.start("run", pod.spec(window={"days": 30}))
     wait_for_requests(pod, 4, first)

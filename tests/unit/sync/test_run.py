@@ -256,7 +256,7 @@ def test_a_wrong_question_costs_its_search_type_only(tmp_path):
     assert ended.summary.failures[0].failure_class is FailureClass.BAD_REQUEST
 
 
-def test_load_quota_postpones_the_property_and_gives_the_attempt_back(tmp_path):
+def test_r8_load_quota_postpones_the_property_and_gives_the_attempt_back(tmp_path):
     google = FakeGoogle(sites={DOMAIN: "siteOwner", "https://b.example/": "siteFullUser"})
     google.script = lambda request, _: load_refusal() if "b.example" in request.url else None
     house = House(spec([workspace(tmp_path)], limits=Limits(load_cooldown_seconds=120)), google)
@@ -282,7 +282,7 @@ def test_load_quota_beside_failures_only_is_a_failure(tmp_path):
     assert house.run().exit_code is ExitCode.FAILURE
 
 
-def test_the_daily_quota_postpones_the_whole_workspace_until_midnight_in_california(tmp_path):
+def test_r8_the_daily_quota_postpones_the_whole_workspace_until_midnight_in_california(tmp_path):
     google = FakeGoogle(sites={f"sc-domain:{name}.example": "siteOwner" for name in "abcdef"})
     google.script = lambda request, _: (
         refusal(403, "Daily Limit Exceeded", "dailyLimitExceeded", "usageLimits")
@@ -297,7 +297,7 @@ def test_the_daily_quota_postpones_the_whole_workspace_until_midnight_in_califor
     assert len(google.asked("probe")) == 1
 
 
-def test_a_revoked_credential_is_asked_for_once(tmp_path):
+def test_r8_a_revoked_credential_is_asked_for_once(tmp_path):
     google = FakeGoogle(sites={f"sc-domain:{name}.example": "siteOwner" for name in "abcdef"})
     google.script = lambda request, _: (
         refusal(401, "Invalid Credentials", "authError") if "searchAnalytics" in request.url else None

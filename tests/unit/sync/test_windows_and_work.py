@@ -66,7 +66,7 @@ def test_the_next_midnight_is_within_25_hours_and_begins_a_new_day(now):
     assert pacific_day(midnight) == pacific_day(midnight - timedelta(seconds=1)) + timedelta(days=1)
 
 
-def test_midnight_knows_both_days_on_which_the_clocks_change():
+def test_t12_midnight_knows_both_days_on_which_the_clocks_change():
     assert next_pacific_midnight(datetime(2026, 3, 8, 9, tzinfo=UTC)) == datetime(2026, 3, 9, 7, tzinfo=UTC)
     assert next_pacific_midnight(datetime(2026, 11, 1, 8, tzinfo=UTC)) == datetime(2026, 11, 2, 8, tzinfo=UTC)
 

@@ -94,7 +94,7 @@ async def test_a_leader_that_cannot_renew_stops_before_another_may_start(cluster
     assert holding.done()
 
 
-async def test_a_frozen_leader_knows_at_its_next_write(cluster, clock) -> None:
+async def test_d8_a_frozen_leader_knows_at_its_next_write(cluster, clock) -> None:
     one = lease(cluster, clock, "one")
     await one.acquire()
     gated = GatedCluster(cluster, one.is_leading)

@@ -29,7 +29,7 @@ def before_slot(**spec: Any) -> World:
 
 @pytest.mark.parametrize("where", ["create", "created", "written"])
 @pytest.mark.parametrize("restart", ["04:00:05", "04:07", "2026-03-10T23:00"])
-def test_wherever_it_dies_there_is_one_job_and_a_right_status(where: str, restart: str) -> None:
+def test_d3_d5_wherever_it_dies_there_is_one_job_and_a_right_status(where: str, restart: str) -> None:
     world = dying(before_slot(), where)
     world.go(restart)
     [launch] = world.made
@@ -40,7 +40,7 @@ def test_wherever_it_dies_there_is_one_job_and_a_right_status(where: str, restar
     assert world.heard(EventReason.ADOPTED) or where != "created"
 
 
-def test_a_job_that_ended_while_the_operator_was_down_is_recorded_once() -> None:
+def test_r10_a_job_that_ended_while_the_operator_was_down_is_recorded_once() -> None:
     world = dying(before_slot(), "created")
     world.now = at("04:03")
     world.end(0, summary())
@@ -69,7 +69,7 @@ def test_ended_and_removed_while_down_after_the_status_it_is_asked_once_more() -
     assert world.status.counters.unknown == 1
 
 
-def test_ended_and_removed_before_any_status_the_slot_runs_with_the_same_name() -> None:
+def test_d4_ended_and_removed_before_any_status_the_slot_runs_with_the_same_name() -> None:
     """Nobody can know of that launch; the run id is the same, so the database answers that it is done."""
     world = dying(before_slot(), "created")
     world.vanish()
@@ -196,7 +196,7 @@ def lose(world: World) -> None:
     world.body.pop("status")
 
 
-def test_a_lost_status_is_rebuilt_from_the_jobs_and_nothing_runs_twice() -> None:
+def test_c3_a_lost_status_is_rebuilt_from_the_jobs_and_nothing_runs_twice() -> None:
     world = before_slot()
     world.rest()
     world.finish(0, summary())

@@ -220,7 +220,7 @@ def test_no_run_is_queued_while_the_jobs_are_not_known() -> None:
     assert decision.needs_fresh_jobs
 
 
-def test_a_job_that_kueue_holds_back_is_queued_and_never_overdue() -> None:
+def test_c12_a_job_that_kueue_holds_back_is_queued_and_never_overdue() -> None:
     world = World(now=at("04:00"))
     world.rest()
     world._change(suspended=True)

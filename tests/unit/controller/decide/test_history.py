@@ -26,14 +26,14 @@ def kept(world: World) -> list[str]:
     ]
 
 
-def test_the_newest_of_each_kind_are_kept() -> None:
+def test_l11_the_newest_of_each_kind_are_kept() -> None:
     world = ran([0, 1, 0, 0, 1, 1, 0], successfulLimit=2, failedLimit=1)
     assert kept(world) == ["03+", "05-", "06+"]
     assert world.status.counters.succeeded == 4
     assert world.status.counters.failed == 3, "what is deleted stays counted"
 
 
-def test_a_history_of_none_keeps_none_and_fires_nothing_again() -> None:
+def test_l10_a_history_of_none_keeps_none_and_fires_nothing_again() -> None:
     world = ran([0, 1, 0], successfulLimit=0, failedLimit=0)
     assert kept(world) == []
     assert len(world.made) == 3
@@ -41,7 +41,7 @@ def test_a_history_of_none_keeps_none_and_fires_nothing_again() -> None:
     assert len(world.made) == 3
 
 
-def test_nothing_is_deleted_before_it_is_counted() -> None:
+def test_l10_nothing_is_deleted_before_it_is_counted() -> None:
     world = ran([0, 0], successfulLimit=1)
     world.go("04:02")
     world.end(0, summary())

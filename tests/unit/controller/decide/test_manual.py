@@ -16,7 +16,7 @@ def served() -> World:
     return world
 
 
-def test_a_token_runs_once() -> None:
+def test_c10_a_token_runs_once() -> None:
     world = served()
     world.run_now = "monday"
     world.go("03:35:30")
@@ -115,7 +115,7 @@ def test_after_a_failure_the_next_wish_is_followed(exit_code: int) -> None:
     assert world.heard(EventReason.RUN_NOW_REFUSED) == []
 
 
-def test_a_wish_waits_for_the_running_launch_and_goes_before_a_due_slot() -> None:
+def test_c10_a_wish_waits_for_the_running_launch_and_goes_before_a_due_slot() -> None:
     world = served()
     world.go("04:00")
     world.start()

@@ -30,7 +30,7 @@ def test_forbid_lets_the_next_slot_wait() -> None:
     assert [item.slot for item in world.made] == [at("04:00"), at("04:01")]
 
 
-def test_replace_deletes_what_runs_and_starts_when_it_is_gone() -> None:
+def test_c5_replace_deletes_what_runs_and_starts_when_it_is_gone() -> None:
     world = going("Replace")
     world.go("04:01")
     assert world.deleted

@@ -32,7 +32,7 @@ def test_a_new_schedule_waits_for_its_first_slot() -> None:
     assert world.condition(ConditionType.READY).message == "Next run at 2026-03-10T04:00:00Z."
 
 
-def test_one_launch_per_slot_neither_early_nor_twice() -> None:
+def test_t11_one_launch_per_slot_neither_early_nor_twice() -> None:
     world = World()
     world.rest()
     assert world.go("03:59:59.950000").wake_at == at("04:00")
@@ -102,7 +102,7 @@ def test_failures_wait_as_oban_does_and_end_when_attempts_are_used_up() -> None:
     assert len(world.heard(EventReason.FAILED)) == 1
 
 
-def test_a_success_ends_the_row_of_failures() -> None:
+def test_r7_a_success_ends_the_row_of_failures() -> None:
     world = due(retry={"maxAttempts": 1})
     world.finish(1)
     assert world.status.consecutive_failures == 1
@@ -198,7 +198,7 @@ def test_a_continued_run_goes_on_at_once() -> None:
 
 
 @pytest.mark.parametrize("why", [item for item in Disruption if item])
-def test_a_lost_launch_costs_no_attempt(why: Disruption) -> None:
+def test_r2_a_lost_launch_costs_no_attempt(why: Disruption) -> None:
     world = due()
     world.finish(143, disruption=why)
     assert [(launch.attempt, launch.launch) for launch in world.made] == [(1, 1), (1, 2)]
@@ -278,7 +278,7 @@ TROUBLES = {
 
 
 @pytest.mark.parametrize(("trouble", "reason"), TROUBLES.values(), ids=TROUBLES.keys())
-def test_pending_for_ever_fails_with_the_reason(trouble: Trouble | None, reason: str) -> None:
+def test_c6_r3_pending_for_ever_fails_with_the_reason(trouble: Trouble | None, reason: str) -> None:
     world = due(retry={"maxAttempts": 1}, pendingDeadlineSeconds=120)
     if trouble is not None:
         pod = PodFacts("pod-1", world.now, trouble=trouble, trouble_message="it is like this")
@@ -359,7 +359,7 @@ def test_a_running_job_whose_pod_is_not_yet_known_is_not_taken_for_pending() -> 
     assert world.deleted == []
 
 
-def test_a_job_deleted_by_hand_is_judged_by_what_its_pod_said() -> None:
+def test_c7_a_job_deleted_by_hand_is_judged_by_what_its_pod_said() -> None:
     world = due()
     world.start()
     world.rest()
@@ -414,7 +414,7 @@ def test_a_refused_retry_is_still_counted_as_a_retry() -> None:
     assert world.status.counters.retries == 1
 
 
-def test_a_foreign_job_with_our_name_costs_that_slot_only() -> None:
+def test_c8_a_foreign_job_with_our_name_costs_that_slot_only() -> None:
     world = World()
     world.rest()
     probe = World()

@@ -20,22 +20,28 @@ DAILY = "0 6 * * *"
 
 # the cases in which CronJob's estimate finds nothing, and others
 CATCH_UP = {
-    "weekdays, Wednesday to Sunday": (
+    "D2 weekdays, Wednesday to Sunday": (
         "0 6 * * 1-5",
         "2026-03-11T06:00",
         "2026-03-15T12:00",
         "2026-03-13T06:00",
         2,
     ),
-    "every 4 h on weekdays": (
+    "D2 every 4 h on weekdays": (
         "30 6-16/4 * * 1-5",
         "2026-03-13T06:30",
         "2026-03-15T12:00",
         "2026-03-13T14:30",
         2,
     ),
-    "two a day": ("0 9,10 * * *", "2026-03-11T10:00", "2026-03-14T05:00", "2026-03-13T10:00", 4),
-    "every 5 min by day": ("*/5 8-17 * * *", "2026-03-11T08:00", "2026-03-14T05:00", "2026-03-13T17:55", 359),
+    "D2 two a day": ("0 9,10 * * *", "2026-03-11T10:00", "2026-03-14T05:00", "2026-03-13T10:00", 4),
+    "D2 every 5 min by day": (
+        "*/5 8-17 * * *",
+        "2026-03-11T08:00",
+        "2026-03-14T05:00",
+        "2026-03-13T17:55",
+        359,
+    ),
     "daily": ("0 6 * * *", "2026-03-10T06:00", "2026-03-14T12:00", "2026-03-14T06:00", 4),
     "exactly now": ("0 6 * * *", "2026-03-10T06:00", "2026-03-11T06:00", "2026-03-11T06:00", 1),
     "ten thousand": ("* * * * *", "2026-03-08T01:20", "2026-03-15T00:00", "2026-03-15T00:00", 10_000),
@@ -151,7 +157,7 @@ def test_none_runs_nothing_that_passed_while_the_operator_was_down() -> None:
 # -- downtime ----------------------------------------------------------------------------------------------------------
 
 
-def test_created_while_the_operator_was_down_the_due_slot_runs() -> None:
+def test_d10_created_while_the_operator_was_down_the_due_slot_runs() -> None:
     world = World(now=at("04:20"))
     world.rest()
     assert [launch.slot for launch in world.made] == [at("04:00")]
@@ -182,7 +188,7 @@ def test_what_is_too_old_is_missed_with_one_event_for_the_gap() -> None:
     assert world.decided() == ["Missed"]
 
 
-def test_an_object_from_the_future_neither_fires_nor_stalls() -> None:
+def test_t10_an_object_from_the_future_neither_fires_nor_stalls() -> None:
     world = World(now=BORN - timedelta(hours=2), spec={"schedule": "*/5 * * * *"})
     world.rest()
     assert world.made == []
@@ -265,7 +271,7 @@ def test_a_superseding_slot_inherits_the_time_of_a_snooze() -> None:
 # -- suspension and edits --------------------------------------------------------------------------------------------------
 
 
-def test_resume_fires_no_old_slot() -> None:
+def test_l6_resume_fires_no_old_slot() -> None:
     world = World()
     world.rest()
     world.edit(suspend=True)
@@ -281,7 +287,7 @@ def test_resume_fires_no_old_slot() -> None:
     assert [launch.slot for launch in world.made] == [at("2026-03-13T04:00")]
 
 
-def test_suspension_leaves_the_running_job_and_holds_the_retry() -> None:
+def test_l6_suspension_leaves_the_running_job_and_holds_the_retry() -> None:
     world = World()
     world.rest()
     world.go("04:00")
@@ -300,7 +306,7 @@ def test_suspension_leaves_the_running_job_and_holds_the_retry() -> None:
     assert [launch.attempt for launch in world.made] == [1, 2]
 
 
-def test_an_edit_to_a_time_already_past_fires_nothing_today() -> None:
+def test_l4_an_edit_to_a_time_already_past_fires_nothing_today() -> None:
     world = World(now=at("03:45"))
     world.rest()
     world.edit(schedule="35 3 * * *")
@@ -331,7 +337,7 @@ def test_a_slot_that_waited_when_the_schedule_was_edited_is_skipped_with_a_reaso
     assert "Skipped" in world.decided()
 
 
-def test_an_invalid_edit_stops_the_schedule_and_says_what_is_allowed() -> None:
+def test_l7_an_invalid_edit_stops_the_schedule_and_says_what_is_allowed() -> None:
     world = World()
     world.rest()
     world.edit(timeZone="Mars/Base")

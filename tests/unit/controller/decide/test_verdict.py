@@ -44,31 +44,31 @@ DOWN = summary(
 
 STORIES: dict[str, tuple[JobRecord, Outcome, str, int]] = {
     "success": (job(COMPLETE, ended(0, summary())), Outcome.SUCCEEDED, "Succeeded", 0),
-    "success without a summary": (job(COMPLETE, ended(0)), Outcome.SUCCEEDED, "Succeeded", 0),
-    "success with an unreadable summary": (job(COMPLETE, ended(0, "{")), Outcome.SUCCEEDED, "Succeeded", 0),
+    "R6 success without a summary": (job(COMPLETE, ended(0)), Outcome.SUCCEEDED, "Succeeded", 0),
+    "R6 success with an unreadable summary": (job(COMPLETE, ended(0, "{")), Outcome.SUCCEEDED, "Succeeded", 0),
     "partial": (job(COMPLETE, ended(0, PARTIAL)), Outcome.PARTIALLY_SUCCEEDED, "PartiallySucceeded", 0),
-    "failure with a class": (job(FAILED, ended(1, DOWN, "Error")), Outcome.FAILED, "DatabaseUnavailable", 0),
-    "failure without a word": (job(FAILED, ended(1, "", "Error")), Outcome.FAILED, "ExitCode1", 0),
+    "R1 failure with a class": (job(FAILED, ended(1, DOWN, "Error")), Outcome.FAILED, "DatabaseUnavailable", 0),
+    "R1 failure without a word": (job(FAILED, ended(1, "", "Error")), Outcome.FAILED, "ExitCode1", 0),
     "usage": (job(FAILED, ended(2, "", "Error")), Outcome.FAILED, "ExitCode2", 0),
     "killed": (job(FAILED, ended(137, "", "Error")), Outcome.FAILED, "ExitCode137", 0),
     "cannot start": (job(FAILED, ended(128, "no such file", "StartError")), Outcome.FAILED, "StartError", 0),
-    "cancelled": (job(FAILED, ended(78)), Outcome.CANCELLED, "Cancelled", 0),
+    "R1 cancelled": (job(FAILED, ended(78)), Outcome.CANCELLED, "Cancelled", 0),
     "snoozed": (job(FAILED, ended(75, QUOTA)), Outcome.SNOOZED, "LoadQuota", 900),
     "snoozed for too long": (job(FAILED, ended(75, LONG)), Outcome.SNOOZED, "Snoozed", 86_400),
     "snoozed without a summary": (job(FAILED, ended(75, "soon")), Outcome.SNOOZED, "Snoozed", 300),
     "continues": (job(FAILED, ended(75, summary(State.CONTINUES))), Outcome.CONTINUES, "Continues", 0),
-    "out of memory": (job(FAILED, ended(137, "", "OOMKilled")), Outcome.FAILED, "OOMKilled", 0),
-    "evicted": (job(FAILED, ended(143, "", "Error", disruption=Disruption.EVICTED)), Outcome.LOST, "Evicted", 0),
+    "R3 out of memory": (job(FAILED, ended(137, "", "OOMKilled")), Outcome.FAILED, "OOMKilled", 0),
+    "R2 evicted": (job(FAILED, ended(143, "", "Error", disruption=Disruption.EVICTED)), Outcome.LOST, "Evicted", 0),
     "evicted unseen": (job(FAILED, ended(None, disruption=Disruption.NODE_LOST)), Outcome.LOST, "NodeLost", 0),
     "evicted, yet done": (job(COMPLETE, ended(0, summary(), disruption=Disruption.EVICTED)), Outcome.SUCCEEDED, "Succeeded", 0),
     "evicted, flushed": (job(FAILED, ended(75, summary(State.CONTINUES), disruption=Disruption.EVICTED)), Outcome.CONTINUES, "Continues", 0),
     "kubelet lost it": (job(FAILED, ended(137, "", "ContainerStatusUnknown")), Outcome.LOST, "NodeLost", 0),
     "refused by the node": (job(FAILED, ended(None, disruption=Disruption.REJECTED)), Outcome.LOST, "NodeRejected", 0),
-    "deadline": (job(FAILED, ended(143, disruption=Disruption.DELETED), "DeadlineExceeded"), Outcome.TIMED_OUT, "DeadlineExceeded", 0),
+    "R3 deadline": (job(FAILED, ended(143, disruption=Disruption.DELETED), "DeadlineExceeded"), Outcome.TIMED_OUT, "DeadlineExceeded", 0),
     "deadline, pod gone": (job(FAILED, None, "DeadlineExceeded"), Outcome.TIMED_OUT, "DeadlineExceeded", 0),
     "deadline, yet done": (job(FAILED, ended(0, summary()), "DeadlineExceeded"), Outcome.SUCCEEDED, "Succeeded", 0),
     "failed unseen": (job(FAILED, None, "BackoffLimitExceeded"), Outcome.RESULT_UNKNOWN, "ResultNotSeen", 0),
-    "complete unseen": (job(COMPLETE, None), Outcome.RESULT_UNKNOWN, "CompleteUnseen", 0),
+    "R6 complete unseen": (job(COMPLETE, None), Outcome.RESULT_UNKNOWN, "CompleteUnseen", 0),
     "pod without an end": (job(FAILED, ended(None)), Outcome.RESULT_UNKNOWN, "ResultNotSeen", 0),
 }  # fmt: skip
 
@@ -137,7 +137,7 @@ def test_the_message_names_the_first_failing_workspace() -> None:
     code=st.integers(-1, 260),
     reason=st.text(max_size=100),
 )
-def test_no_text_of_a_pod_can_do_harm(message: str, code: int, reason: str) -> None:
+def test_r6_no_text_of_a_pod_can_do_harm(message: str, code: int, reason: str) -> None:
     found = verdict(job(FAILED, ended(code, message, reason)), ACTIVE, NOW)
     assert found is not None
     assert json_bytes(found.message) - 2 <= MAX_MESSAGE

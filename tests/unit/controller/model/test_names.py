@@ -23,7 +23,7 @@ object_names = st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,250}[a-z0-9])?", fullmatch=
 
 
 @given(object_names, st.integers(0, 2**27), st.integers(1, 1_000_000))
-def test_a_job_name_is_always_allowed(name: str, minutes: int, launch: int) -> None:
+def test_l1_a_job_name_is_always_allowed(name: str, minutes: int, launch: int) -> None:
     for run_id in (run_id_of_slot(slot_of_minutes(minutes)), run_id_of_token(name)):
         made = job_name(name, UID, run_id, launch)
         assert len(made) <= 63
@@ -31,11 +31,11 @@ def test_a_job_name_is_always_allowed(name: str, minutes: int, launch: int) -> N
         assert made.endswith(f"-{run_id}-{launch}")
 
 
-def test_long_names_that_begin_alike_stay_apart_by_their_uid() -> None:
+def test_l2_long_names_that_begin_alike_stay_apart_by_their_uid() -> None:
     assert job_name("a" * 100 + "x", "uid-1", "1", 1) != job_name("a" * 100 + "y", "uid-2", "1", 1)
 
 
-def test_made_anew_under_the_same_name_it_is_another_job() -> None:
+def test_c9_made_anew_under_the_same_name_it_is_another_job() -> None:
     assert job_name("marketing", "uid-1", "1", 1) != job_name("marketing", "uid-2", "1", 1)
 
 
@@ -48,7 +48,7 @@ def test_the_parts_of_a_digest_are_told_apart() -> None:
 
 
 @given(object_names)
-def test_a_label_value_is_always_allowed(name: str) -> None:
+def test_l1_a_label_value_is_always_allowed(name: str) -> None:
     value = label_value(name)
     assert len(value) <= 63
     assert LABEL.fullmatch(value)

@@ -129,7 +129,7 @@ STATES = {
         JobState.FAILED,
         "BackoffLimitExceeded",
     ),
-    "about to fail, its pod still ending": (
+    "R5 about to fail, its pod still ending": (
         [{"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}],
         JobState.ACTIVE,
         "DeadlineExceeded",

@@ -60,7 +60,7 @@ async def test_nothing_is_due_and_nothing_is_written(house) -> None:
     assert house.cluster.calls.count("patch_status") == writes
 
 
-async def test_a_failure_is_retried_after_its_delay(house) -> None:
+async def test_r4_a_failure_is_retried_after_its_delay(house) -> None:
     house.apply()
     await house.at(4)
     house.finish(house.jobs()[0], 1, message="database down")
@@ -109,7 +109,7 @@ async def test_dying_while_a_result_is_recorded_counts_it_once(house, after) -> 
     assert len(house.jobs()) == 1
 
 
-async def test_a_lost_answer_to_a_create_makes_no_second_job(house) -> None:
+async def test_d7_a_lost_answer_to_a_create_makes_no_second_job(house) -> None:
     house.apply()
     await house.settle()
     house.cluster.faults = [Fault("create_job", Unavailable("connection lost"), after=True)]

@@ -61,7 +61,7 @@ def test_a_new_schedule_is_found_by_uid_and_by_name_and_wakes(table) -> None:
     assert len(table) == 1
 
 
-def test_versions_never_go_back(table) -> None:
+def test_c1_versions_never_go_back(table) -> None:
     table.put_schedule(schedule(rv="100"), Status(counters=Counters(runs=2)))
     assert not table.put_schedule(schedule(rv="99"), Status())
     assert not table.put_schedule(schedule(rv="100"), Status())
@@ -94,7 +94,7 @@ def test_what_was_deleted_stays_deleted_however_late_an_answer_comes(table) -> N
     assert table.jobs_of("s1") == ()
 
 
-def test_a_schedule_made_anew_under_its_name_replaces_the_old_one(table) -> None:
+def test_c9_a_schedule_made_anew_under_its_name_replaces_the_old_one(table) -> None:
     table.put_schedule(schedule("old", "5"), Status())
     table.put_schedule(schedule("new", "9"), Status())
     assert table.entry("old") is None

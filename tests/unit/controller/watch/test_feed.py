@@ -50,7 +50,7 @@ def test_backoffs_never_end_and_begin_anew_each_time() -> None:
         assert all(0 < wait <= 75 for wait in waits)
 
 
-def test_kopf_writes_nothing_and_scans_nothing() -> None:
+def test_d9_kopf_peers_with_nobody_writes_nothing_and_scans_nothing() -> None:
     settings = settings_of()
     assert settings.scanning.disabled
     assert settings.peering.standalone

@@ -54,7 +54,7 @@ async def test_all_namespaces_are_read(resync, cluster, table) -> None:
     assert resync.age() == 0
 
 
-async def test_what_vanished_unseen_is_dropped_and_counted(resync, cluster, table, gone) -> None:
+async def test_d11_what_vanished_unseen_is_dropped_and_counted(resync, cluster, table, gone) -> None:
     cluster.apply(SCHEDULE, schedule_body("a", "team"))
     uid = job(cluster)
     await resync.round()
