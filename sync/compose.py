@@ -10,7 +10,7 @@ import random
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,6 +30,7 @@ from sync.launch import Launch
 from sync.settings import Settings
 from sync.stop import Stop
 from sync.store.port import Store
+from sync.switch import Switch
 from sync.tally import Tally
 
 StoreFactory = Callable[[RunSpec, Clock], Store]
@@ -50,10 +51,19 @@ class Parts:
     events: Events
     clock: Clock
     started: float
+    switch: Switch = field(default_factory=Switch)
 
     def launch(self, store: Store) -> Launch:
         return Launch(
-            self.spec, store, self.accounts, self.clock, self.stop, self.tally, self.events, self.started
+            self.spec,
+            store,
+            self.accounts,
+            self.clock,
+            self.stop,
+            self.tally,
+            self.events,
+            self.started,
+            self.switch,
         )
 
 
@@ -113,7 +123,7 @@ def parts(spec: RunSpec, settings: Settings, clock: Clock, started: float) -> It
         skew=SkewWatch(clock.now),
     )
     try:
-        yield Parts(spec, accounts, stop, tally, events, clock, started)
+        yield Parts(spec, accounts, stop, tally, events, clock, started, Switch(settings.switch_path))
     finally:
         transport.close()
 

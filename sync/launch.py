@@ -13,6 +13,7 @@ from sync.events import Events
 from sync.plan.cells import Cell
 from sync.stop import Stop
 from sync.store.port import RunKey, Store
+from sync.switch import Switch
 from sync.tally import Tally
 
 
@@ -29,6 +30,7 @@ class Launch:
     events: Events
     started: float
     """Moment of `clock.monotonic()` at which the launch began."""
+    switch: Switch = field(default_factory=Switch)
 
     @property
     def run(self) -> RunKey:

@@ -7,7 +7,7 @@ summary and an exit code: errors of one workspace or property are in the outcome
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from contract import ExitCode, RunSummary
@@ -15,9 +15,11 @@ from sync.errors import SyncError
 from sync.launch import Launch
 from sync.outcomes import WorkspaceOutcome
 from sync.progress import Reporter
+from sync.stop import StopReason
 from sync.store.port import AlreadyComplete
 from sync.summary import summarise
-from sync.verdict import Verdict, of_error, of_outcomes
+from sync.switch import LOOK_SECONDS
+from sync.verdict import Verdict, of_error, of_outcomes, switched_off
 from sync.workspaces import sync_workspaces
 
 _log = logging.getLogger(__name__)
@@ -34,6 +36,11 @@ class Ended:
 def run(launch: Launch, reporter: Reporter) -> Ended:
     """Do the work of a launch. Never raises an Exception."""
     outcomes: Sequence[WorkspaceOutcome] = ()
+    if launch.switch.closed():
+        verdict = switched_off(0)
+        summary = _summary(verdict, launch, outcomes)
+        launch.events.launch_ended(summary)
+        return Ended(summary, verdict.exit_code)
     try:
         with launch.store as store:
             # The fence is a table of the schema, so the schema comes first; repeating a migration changes nothing.
@@ -43,7 +50,7 @@ def run(launch: Launch, reporter: Reporter) -> Ended:
             if isinstance(claimed, AlreadyComplete):
                 return _repeat(claimed.summary, launch)
             with reporter:
-                outcomes = sync_workspaces(launch, store.done_by_run(launch.run), reporter.tick)
+                outcomes = sync_workspaces(launch, store.done_by_run(launch.run), _ticking(launch, reporter))
             verdict = of_outcomes(
                 outcomes,
                 stopped=launch.stop.reason,
@@ -64,6 +71,23 @@ def run(launch: Launch, reporter: Reporter) -> Ended:
         summary = _summary(verdict, launch, outcomes)
     launch.events.launch_ended(summary)
     return Ended(summary, verdict.exit_code)
+
+
+def _ticking(launch: Launch, reporter: Reporter) -> Callable[[], None]:
+    """What happens while the workers work: progress is shown, and the kill switch looked at."""
+    looked = launch.clock.monotonic()
+
+    def tick() -> None:
+        nonlocal looked
+        reporter.tick()
+        now = launch.clock.monotonic()
+        if now - looked >= LOOK_SECONDS and launch.stop.reason is None:
+            looked = now
+            if word := launch.switch.closed():
+                _log.warning("the kill switch is set to %s: nothing more is begun", word)
+                launch.stop.request(StopReason.SWITCH)
+
+    return tick
 
 
 def _repeat(stored: RunSummary, launch: Launch) -> Ended:

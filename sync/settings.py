@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
     log_format: Literal["auto", "json", "text"] = "auto"
     """`auto`: text at a terminal, JSON elsewhere."""
+    switch_path: Path | None = None
+    """Directory with a file `mode`; any word in it but `run` ends the launch after the cells under way."""
     enabled: StrictBoolean = True
     """false: `run` does nothing and succeeds."""
     days: Annotated[int, Field(ge=1, le=480)] | None = None

@@ -19,6 +19,7 @@ class StopReason(StrEnum):
 
     SIGNAL = "signal"
     SOFT_DEADLINE = "soft deadline"
+    SWITCH = "kill switch"
     FATAL = "fatal error"
 
 

@@ -23,6 +23,7 @@ from sync.plan.windows import next_pacific_midnight
 from sync.stop import StopReason
 
 MIN_SNOOZE_SECONDS = 30
+SWITCH_SNOOZE_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ def of_outcomes(
     if unfinished and stopped is StopReason.SIGNAL:
         text = f"Told to stop: {committed} cells were committed, the rest is for the next launch."
         return Verdict(State.FAILED, ExitCode.FAILURE, text, FailureClass.INTERRUPTED)
+    if unfinished and stopped is StopReason.SWITCH:
+        return switched_off(committed)
     if unfinished and committed:
         text = f"The soft deadline came with work left: {committed} cells were committed, the next launch goes on."
         return Verdict(State.CONTINUES, ExitCode.SNOOZED, text)
@@ -88,6 +91,15 @@ def of_outcomes(
         text = f"{succeeded} of {total} workspaces succeeded, fewer than minSuccessRatio asks; {_first_reason(failed)}"
         return Verdict(State.FAILED, ExitCode.FAILURE, text, error_class)
     return Verdict(State.PARTIALLY_SUCCEEDED, ExitCode.SUCCESS, text)
+
+
+def switched_off(committed: int) -> Verdict:
+    """Ended by the kill switch of the namespace; looked at again after a while."""
+    text = (
+        f"The kill switch of this namespace (ConfigMap gsc-sync-switch) is set; {committed} cells were committed. "
+        f"Looked at again in {SWITCH_SNOOZE_SECONDS} s."
+    )
+    return Verdict(State.SNOOZED, ExitCode.SNOOZED, text, None, SWITCH_SNOOZE_SECONDS)
 
 
 def _snooze(postponed: Sequence[QuotaError], now: datetime) -> Verdict:

@@ -169,3 +169,16 @@ def settle(
     """The status with its conditions and generation brought up to date."""
     made = conditions(schedule, status, now, site, problem=problem, held=held)
     return replace(status, conditions=made, observed_generation=schedule.generation)
+
+
+def hold(schedule: Schedule, status: Status, now: datetime, site: Site, *, problem: str, held: str) -> Status:
+    """The status, saying that it is held by a wrong clock, and nothing else that such a clock would say."""
+    made = conditions(schedule, status, now, site, problem=problem, held=held)
+    told = (ConditionType.READY, ConditionType.RECONCILING)
+    kept = [status.condition(item.type) for item in made]
+    return replace(
+        status,
+        conditions=tuple(
+            new if old is None or new.type in told else old for new, old in zip(made, kept, strict=True)
+        ),
+    )

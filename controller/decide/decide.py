@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from controller.decide import adopt, epoch, manual
 from controller.decide.admit import admit
 from controller.decide.cancel import cancel
-from controller.decide.conditions import settle
+from controller.decide.conditions import hold, settle
 from controller.decide.cron import Cron
 from controller.decide.draft import Draft
 from controller.decide.gates import paused
@@ -53,15 +53,18 @@ def decide(
 ) -> Decision:
     """What to do for one schedule now.
 
-    `held` says why no launches may be made at this time, `queued` why this one has to wait for others; '' when it may.
+    `held` says that the clock is wrong, `queued` why this one has to wait for others; '' when all is well.
     """
     if schedule.deleting:
         return Decision(status=status)
     ask_again = Decision(status=status, needs_fresh_jobs=True)
     draft = Draft(schedule, status, now, site)
-    held = held or site.held
     mine = adopt.ours(schedule, jobs)
     cron, problem = epoch.cron_of(schedule)
+    if held:
+        # Deadlines, slots, epochs: all would be decided for another time, and a running Job ended for nothing.
+        return Decision(status=hold(schedule, status, now, site, problem=problem, held=held))
+    held = site.held
     first_visit, lost = not status.schedule_hash, False
     if first_visit:
         if not jobs_fresh and now - schedule.created_at > YOUNG:

@@ -14,6 +14,7 @@ from sync.clock import ManualClock, SystemClock
 from sync.errors import Interrupted
 from sync.signals import SignalWatch
 from sync.stop import Stop, StopReason
+from sync.switch import Switch
 
 START = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
 
@@ -145,3 +146,24 @@ def test_afterwards_the_signals_are_as_before():
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)
     assert ended.returncode == -signal.SIGTERM
     assert ended.stdout == b""
+
+
+WORDS = {
+    "no directory": (None, ""),
+    "no file": ("", ""),
+    "run": ("run\n", ""),
+    "empty": ("  ", ""),
+    "hold": (" HOLD ", "hold"),
+    "a spelling mistake": ("runn", "runn"),
+    "no text": (b"\xff\xfe", "\ufffd\ufffd"),
+}
+
+
+@pytest.mark.parametrize(("written", "word"), WORDS.values(), ids=WORDS.keys())
+def test_any_word_in_the_switch_but_run_says_stop(tmp_path, written, word):
+    if written is None:
+        assert Switch().closed() == Switch(tmp_path / "none").closed() == word
+        return
+    if written:
+        (tmp_path / "mode").write_bytes(written if isinstance(written, bytes) else written.encode())
+    assert Switch(tmp_path).closed() == word

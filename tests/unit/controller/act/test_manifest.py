@@ -136,7 +136,7 @@ def test_each_credential_is_mounted_alone_and_may_be_missing() -> None:
         secret["optional"] and secret["items"] and secret["defaultMode"] == 0o440 for secret in secrets
     )
     assert [item["key"] for secret in secrets for item in secret["items"]][:2] == ["k1", "k2"]
-    assert len(volumes) == 2 + 2, "two keys, the destination, and room for temporary files"
+    assert len(volumes) == 2 + 3, "two keys, the destination, the switch, and room for temporary files"
     paths = [workspace.credentials_path for workspace in work_order(job).workspaces]
     assert paths[0] == paths[2] != paths[1]
     mounts = {it["mountPath"]: it for it in pod(job)["containers"][0]["volumeMounts"]}

@@ -1,0 +1,89 @@
+"""Work order: what the sync is told of a launch, as the RunSpec of the contract. Pure.
+
+It names the paths at which `pod` mounts the Secrets, and what to tell a person when one is missing; never a secret.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from contract import Destination, Limits, PropertyFilter, RunSpec, Trigger, Window, Workspace
+from controller.decide import gates
+from controller.model.schedule import SecretKey
+
+if TYPE_CHECKING:
+    from controller.model.decision import Launch
+    from controller.model.schedule import OAuthSecret, Schedule, Spec, WorkspaceSpec
+    from controller.settings import Settings
+
+GRACE_SECONDS = 30
+MOUNTS = "/var/run/gsc-sync"
+CREDENTIAL_FILE = "credentials"
+OAUTH_KEYS = ("client_id", "client_secret", "refresh_token")
+
+
+def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings) -> RunSpec:
+    places = places_of(spec)
+    return RunSpec(
+        schedule_uid=schedule.uid,
+        namespace=schedule.namespace,
+        name=schedule.name,
+        run_id=launch.run_id,
+        slot=launch.slot,
+        attempt=launch.attempt,
+        launch=launch.launch,
+        trigger=Trigger(launch.trigger),
+        timeout_seconds=spec.timeout_seconds,
+        window=Window(days=launch.window_days or spec.window_days, data_state=spec.data_state),
+        dry_run=launch.dry_run,
+        search_types=list(spec.search_types),
+        dimension_sets=list(spec.dimension_sets),
+        workspaces=[
+            Workspace(
+                name=workspace.name,
+                credentials_path=_path(workspace.credentials, places[workspace.credentials]),
+                credentials_hint=f"{_hint(workspace.credentials)} in namespace '{schedule.namespace}'",
+                subject=workspace.subject,
+                properties=PropertyFilter(include=list(workspace.include), exclude=list(workspace.exclude)),
+            )
+            for workspace in _workspaces(launch, schedule, spec)
+        ],
+        destination=Destination(
+            path=f"{MOUNTS}/destination",
+            hint=f"Secret '{spec.destination_secret}' in namespace '{schedule.namespace}': "
+            "key 'uri', or keys 'host', 'port', 'dbname', 'user', 'password'",
+            schema_name=spec.destination_schema,
+        ),
+        limits=Limits(
+            min_success_ratio=spec.min_success_ratio,
+            concurrency=settings.sync_concurrency,
+            requests_per_second_per_property=settings.sync_requests_per_second,
+            load_cooldown_seconds=settings.sync_load_cooldown_seconds,
+            grace_seconds=GRACE_SECONDS,
+        ),
+    )
+
+
+def places_of(spec: Spec) -> dict[SecretKey | OAuthSecret, str]:
+    """One volume for each source, however many workspaces name it."""
+    keys = dict.fromkeys(workspace.credentials for workspace in spec.workspaces)
+    return {key: f"credentials-{number}" for number, key in enumerate(keys)}
+
+
+def _workspaces(launch: Launch, schedule: Schedule, spec: Spec) -> list[WorkspaceSpec]:
+    """Those asked for by name, else those that the rollout lets run."""
+    if launch.workspaces:
+        return [workspace for workspace in spec.workspaces if workspace.name in launch.workspaces]
+    return list(gates.chosen(schedule, spec))
+
+
+def _path(source: SecretKey | OAuthSecret, place: str) -> str:
+    """A file for a key, a directory for an OAuth client."""
+    folder = f"{MOUNTS}/{place}"
+    return f"{folder}/{CREDENTIAL_FILE}" if isinstance(source, SecretKey) else folder
+
+
+def _hint(source: SecretKey | OAuthSecret) -> str:
+    if isinstance(source, SecretKey):
+        return f"Secret '{source.name}' key '{source.key}'"
+    return f"Secret '{source.name}' keys {', '.join(repr(key) for key in OAUTH_KEYS)}"
