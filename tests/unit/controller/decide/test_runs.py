@@ -314,6 +314,37 @@ def test_a_program_that_overruns_is_ended_and_timed_out() -> None:
     assert world.status.counters.timeouts == 1
 
 
+def test_a_wrong_clock_ends_no_running_program() -> None:
+    world = due(timeoutSeconds=600)
+    world.start()
+    world.go("04:00:02")
+    world.held = "the operator's clock is ahead"
+    world.go("2026-03-11T04:00:03")
+    assert world.deleted == []
+    assert world.condition(ConditionType.READY).reason == "Held"
+    world.held = ""
+    world.go("04:00:20")
+    world.finish(0, summary())
+    world.go("04:00:30")
+    assert [record.outcome for record in world.status.history] == [Outcome.SUCCEEDED]
+    assert world.status.counters.timeouts == 0
+
+
+@pytest.mark.parametrize("wrong", ["2026-03-09T05:00", "2026-03-12T05:00"], ids=["behind", "ahead"])
+def test_an_edit_seen_by_a_wrong_clock_counts_from_when_the_clock_is_right(wrong: str) -> None:
+    world = World()
+    world.rest()
+    world.held = "the operator's clock is wrong"
+    world.edit(schedule="0 3 * * *")
+    world.go(wrong)
+    world.held = ""
+    world.go("05:00")
+    assert world.made == [], "the slot of 03:00 was before the edit"
+    assert world.status.effective_since == at("05:00")
+    world.go("2026-03-11T03:00")
+    assert [launch.slot for launch in world.made] == [at("2026-03-11T03:00")]
+
+
 def test_success_in_the_last_moment_beats_our_deletion() -> None:
     world = due()
     world.start()
