@@ -32,6 +32,7 @@ MAY_WRITE = {
     ("update", "leases", ""),
 }
 """All that the operator's identity may ever try."""
+NODE = "kwok"
 ZERO = "0001-01-01T00:00:00Z"
 
 
@@ -85,9 +86,10 @@ class Launch:
 
 
 def launches(evidence: Evidence) -> list[Launch]:
-    """Every Job that was created by the operator, with the moment at which it was finished or gone."""
+    """Every Job that was created by the operator, with the moment at which its program ended, or it was gone."""
     ends: dict[str, datetime] = {}
     gone: dict[str, datetime] = {}
+    programs = _program_ends(evidence)
     for record in evidence.audit:
         if record.resource != "jobs" or not 200 <= record.code < 300:
             continue
@@ -117,10 +119,30 @@ def launches(evidence: Evidence) -> list[Launch]:
                 name=meta["name"],
                 uid=meta["uid"],
                 created=record.at,
-                ended=ends.get(meta["uid"]) or gone.get(meta["name"]),
+                ended=min(
+                    (
+                        it
+                        for it in (programs.get(meta["name"]), ends.get(meta["uid"]), gone.get(meta["name"]))
+                        if it
+                    ),
+                    default=None,
+                ),
             )
         )
     return made
+
+
+def _program_ends(evidence: Evidence) -> dict[str, datetime]:
+    """When the program of each Job ended, by the Job's name: the node tells of each pod twice, of its start and its end."""
+    told: dict[str, list[datetime]] = defaultdict(list)
+    for record in evidence.audit:
+        if (
+            record.user == NODE
+            and (record.resource, record.subresource) == ("pods", "status")
+            and record.code == 200
+        ):
+            told[record.name].append(record.at)
+    return {pod.rsplit("-", 1)[0]: times[1] for pod, times in told.items() if len(times) > 1}
 
 
 def _last_finalizer_left(record: Record) -> bool:

@@ -56,7 +56,7 @@ class Plan:
     """fork: from a process that has everything imported; exec: a new interpreter (needed for libfaketime)."""
     quiet: float = 2.0
     """So many seconds without a write must be seen at the end."""
-    patience: float = 90.0
+    patience: float = 240.0
     alone: bool = False
     """Touches what all namespaces share: no other plan may run meanwhile."""
 

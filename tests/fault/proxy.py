@@ -85,6 +85,11 @@ class Proxy:
         await asyncio.gather(*self._background, return_exceptions=True)
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
 
+    async def settled(self) -> None:
+        """Until all that the plan does to the world has been done."""
+        while self._background:
+            await asyncio.wait(set(self._background))
+
     def note(self, replica: int, on: str, number: int, path: str, status: int, did: str = "") -> None:
         self.trace.append(
             Seen(round(time.monotonic() - self._began, 3), replica, on, number, path, status, did)

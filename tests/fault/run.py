@@ -8,7 +8,8 @@ import re
 import shutil
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ STORIES = {**WORKLOADS, **UPHEAVALS}
 REFUSALS = re.compile(r"rights|revoke|namespace-away")
 """Plans in which the operator must be refused something."""
 AUDIT_SETTLES = 0.2
+CONVERGES_WITHIN = 45.0
+"""After the last fault, in seconds; the longest back-off that a plan can bring about is half of it."""
 ALWAYS_ALLOWED = ("operator.problem",)
 """What the operator says when it finds something missing; the plan took it away, or a start was cut short."""
 EXPLAINED = re.compile(
@@ -71,24 +74,18 @@ async def run(rig: Rig, plan: Plan, reference: dict[str, Any] | None, failures: 
                 f"O4: not converged within {plan.patience:.0f} s; statuses {json.dumps(statuses)[:3000]}"
             )
         else:
+            await scene.proxy.settled()
+            await converged(scene, reference, lambda: gather(scene, expected))
             was_quiet = await scene.quiet(plan.quiet)
     finally:
         await scene.close()
     await asyncio.sleep(AUDIT_SETTLES)
-    view = rig.mirror.views[namespace]
-    evidence = Evidence(
-        operator=f"system:serviceaccount:{namespace}:{ACCOUNT}",
-        audit=list(rig.audit.of(namespace)),
-        expected=expected,
-        made=scene.marks,
-        schedules=dict(view.schedules),
-        jobs=dict(view.jobs),
+    evidence = replace(
+        gather(scene, expected),
         ends=tuple(end for operator in scene.operators for end in operator.ends),
-        kills=plan.kills,
         was_quiet=was_quiet,
         bad_lines=tuple(bad_lines(scene)),
         reference=reference,
-        refusals_allowed=bool(REFUSALS.search(f"{plan.workload} {plan.faults}")),
         problems=(*problems, *scene.problems, *(f"RIG: {it}" for it in scene.proxy.broken)),
     )
     result = Result(
@@ -107,6 +104,28 @@ async def run(rig: Rig, plan: Plan, reference: dict[str, Any] | None, failures: 
     rig.leave(namespace)
     shutil.rmtree(folder, ignore_errors=True)
     return result
+
+
+def gather(scene: Scene, expected: dict[str, Expected]) -> Evidence:
+    """What there is to be seen now."""
+    view = scene.rig.mirror.views[scene.namespace]
+    return Evidence(
+        operator=f"system:serviceaccount:{scene.namespace}:{ACCOUNT}",
+        audit=list(scene.rig.audit.of(scene.namespace)),
+        expected=expected,
+        made=scene.marks,
+        schedules=dict(view.schedules),
+        jobs=dict(view.jobs),
+        kills=scene.plan.kills,
+        refusals_allowed=bool(REFUSALS.search(f"{scene.plan.workload} {scene.plan.faults}")),
+    )
+
+
+async def converged(scene: Scene, reference: dict[str, Any] | None, look: Callable[[], Evidence]) -> None:
+    """Until the end state is that of an undisturbed run, or the time for it is over; the oracles then say which."""
+    end = time.monotonic() + CONVERGES_WITHIN
+    while reference is not None and time.monotonic() < end and shape(look()) != reference:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.5)
 
 
 def bad_lines(scene: Scene) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.fault import faketime
 from tests.fault.admin import JSON_PATCH, MERGE, ApiError, until
 from tests.fault.mirror import View
 from tests.fault.plan import Fault, Plan
@@ -231,9 +232,9 @@ class Scene:
                 }
                 await self.rig.admin.call("PATCH", self._lease, {"spec": spec}, MERGE)
             case "clock-there-and-back":
-                self._set_clock(replica, seconds)
+                faketime.set_clock(self._clock_file(replica), seconds)
                 await asyncio.sleep(8)
-                self._set_clock(replica, 0)
+                faketime.set_clock(self._clock_file(replica), 0)
             case _:
                 raise AssertionError(f"no such fault: {fault.do}")
 
@@ -277,28 +278,15 @@ class Scene:
                     "PATCH", self.path("gscsyncschedules", name) + "/status", {"status": value}, MERGE
                 )
 
-    # -- clocks: libfaketime reads the offset from a file, and leaves the monotonic clock alone -------------------------
-
     def _clock_file(self, replica: int) -> Path:
         return self.folder / f"clock-{replica}"
 
     def _faketime(self, replica: int) -> dict[str, str]:
         if self.plan.start != "exec":
             return {}
-        self._set_clock(replica, 0)
-        found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-        assert found, "libfaketime is not installed"
-        return {
-            "LD_PRELOAD": str(found[0]),
-            "FAKETIME_TIMESTAMP_FILE": str(self._clock_file(replica)),
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_CACHE_DURATION": "1",
-        }
-
-    def _set_clock(self, replica: int, seconds: float) -> None:
-        fresh = self._clock_file(replica).with_suffix(".new")
-        fresh.write_text(f"{seconds:+.0f}\n")
-        fresh.rename(self._clock_file(replica))
+        file = self._clock_file(replica)
+        faketime.set_clock(file, 0)
+        return faketime.environment(file)
 
     async def gone(self, path: str, seconds: float = 60) -> None:
         await until(lambda: self.rig.admin.gone(path), seconds)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from devcluster.api import ensure_packages
+from tests.fault import faketime
 from tests.fault.families import clock, crash, outage, replicas, requests, upheaval, watch
 from tests.fault.plan import Plan
 from tests.fault.rig import Rig, a_rig
@@ -46,7 +46,7 @@ def say(text: str) -> None:
 async def sweep(size: str, families: Iterable[str], only: str, width: int, failures: Path) -> int:
     families = tuple(families)
     if "clock" in families:
-        await asyncio.to_thread(ensure_packages, ["libfaketime"], say)
+        await faketime.ensure()
     async with a_rig() as rig:
         references = await refer(rig, width, failures, quiet=60.0 if size == "release" else 3.0)
         bad = [result for result in references.values() if result.violations]

@@ -25,14 +25,14 @@ def plans(references: Mapping[str, Result], *, release: bool) -> Sequence[Plan]:
     workloads = sorted(references) if release else ["first-slot", "overlap", "retry"]
     for workload in workloads:
         made += [
-            Plan(f"outage/{workload}/10-s", workload, (Fault("create jobs", "api-down", value=10),), patience=150),
-            Plan(f"outage/{workload}/at-start", workload, (Fault("list jobs", "api-down", value=20),), patience=150),
+            Plan(f"outage/{workload}/10-s", workload, (Fault("create jobs", "api-down", value=10),)),
+            Plan(f"outage/{workload}/at-start", workload, (Fault("list jobs", "api-down", value=20),)),
             Plan(f"outage/{workload}/10-s-twice", workload, (
-                Fault("patch status", "api-down", 2, value=10), Fault("patch status", "api-down", 4, value=10)), patience=200),
-            Plan(f"rights/{workload}/away-for-8-s", workload, (Fault("create jobs", "rights-away", value=8),), patience=200),
-            Plan(f"rights/{workload}/away-at-start", workload, (Fault("list jobs", "rights-away", value=8),), patience=200),
-            Plan(f"token/{workload}/revoked", workload, (Fault("create jobs", "revoke", value=5),), patience=240),
-            Plan(f"token/{workload}/revoked-at-start", workload, (Fault("watch jobs", "revoke", value=5),), patience=240),
+                Fault("patch status", "api-down", 2, value=10), Fault("patch status", "api-down", 4, value=10))),
+            Plan(f"rights/{workload}/away-for-8-s", workload, (Fault("create jobs", "rights-away", value=8),)),
+            Plan(f"rights/{workload}/away-at-start", workload, (Fault("list jobs", "rights-away", value=8),)),
+            Plan(f"token/{workload}/revoked", workload, (Fault("create jobs", "revoke", value=5),)),
+            Plan(f"token/{workload}/revoked-at-start", workload, (Fault("watch jobs", "revoke", value=5),)),
         ]  # fmt: skip
         if release:
             made += [

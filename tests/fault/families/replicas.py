@@ -64,7 +64,7 @@ def plans(references: Mapping[str, Result], *, release: bool) -> Sequence[Plan]:
         )
         made.append(
             Plan(f"replicas/{workload}/lease-refused", workload,
-                 (Fault("update leases", "status", 2, 30, {"code": 503}),), replicas=2, patience=150))  # fmt: skip
+                 (Fault("update leases", "status", 2, 30, {"code": 503}),), replicas=2))  # fmt: skip
     return (
         made
         if release

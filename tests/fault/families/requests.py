@@ -60,21 +60,21 @@ def plans(references: Mapping[str, Result], *, release: bool) -> Sequence[Plan]:
         for name, do, value in FAULTS
     ]  # fmt: skip
     made += [
-        Plan(f"request/{on.replace(' ', '-')}/later-{name}", workload_of(on), (Fault(on, do, 2, 1, value),), patience=240.0)
+        Plan(f"request/{on.replace(' ', '-')}/later-{name}", workload_of(on), (Fault(on, do, 2, 1, value),))
         for on in TYPES
         for name, do, value in ((*FAULTS, *ODD) if release else ODD)
     ]  # fmt: skip
     made += [
         Plan("gone/as-status", "overlap", tuple(
             Fault(f"watch {kind}", "status", 2, 2, code(410)) for kind in ("schedules", "jobs", "pods")) + tuple(
-            Fault(f"event {kind}", "cut", 2) for kind in ("schedules", "jobs", "pods")), patience=150.0),
+            Fault(f"event {kind}", "cut", 2) for kind in ("schedules", "jobs", "pods"))),
         Plan("gone/in-the-middle-of-a-list", "overlap", (
             Fault("list jobs", "limit", 1, 1000, 1), Fault("continue jobs", "status", 1, 3, code(410)))),
-        Plan("conflict/twenty-in-a-row", "retry", (Fault("patch status", "status", 2, 20, code(409)),), patience=240.0),
+        Plan("conflict/twenty-in-a-row", "retry", (Fault("patch status", "status", 2, 20, code(409)),)),
         Plan("conflict/another-writer", "retry", (Fault("patch status", "compete", 1, value=10),)),
         Plan("conflict/another-writer-with-slots", "overlap", (Fault("create jobs", "compete", 1, value=10),)),
         Plan("storm/503-for-everything", "overlap", tuple(
-            Fault(on, "status", 2, 6, code(503)) for on in TYPES if not on.startswith("watch")), patience=240.0),
+            Fault(on, "status", 2, 6, code(503)) for on in TYPES if not on.startswith("watch"))),
     ]  # fmt: skip
     assert all(plan.workload in references for plan in made)
     return made

@@ -44,7 +44,7 @@ STREAMS: tuple[tuple[str, str, object], ...] = (
 def plans(references: Mapping[str, Result], *, release: bool) -> Sequence[Plan]:
     single = [
         Plan(f"event/{workload}/{on.split()[1]}-{nth}/{name}", workload, (Fault(on, do, nth, value=value),),
-             patience=90.0 + (value if isinstance(value, int) else 0))
+             patience=240.0 + (value if isinstance(value, int) else 0))
         for workload, result in sorted(references.items())
         for on in EVENTS
         for nth in range(1, result.counts[on] + 1)
