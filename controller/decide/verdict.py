@@ -21,6 +21,8 @@ GRACE_SECONDS = 30
 """Between SIGTERM and SIGKILL; also the slack given to the program's timeout."""
 FACTS_GRACE = timedelta(seconds=5)
 """How long a finished Job may wait for the facts of its pod, which come by another watch."""
+_CLOCKS_DIFFER = timedelta(seconds=60)
+"""How far the clock of a node may be behind the API server's."""
 COMPLETE_UNSEEN = "CompleteUnseen"
 TIMED_OUT, REPLACED, CANCELLED, STOPPED = "TimedOut", "Replaced", "Cancelled", "Stopped"
 _DOOMED = {
@@ -103,14 +105,26 @@ def vanished(active: ActiveLaunch, now: datetime) -> Verdict:
 
 def overdue(job: JobRecord, active: ActiveLaunch, spec: Spec, now: datetime) -> Doom | None:
     """Whether the operator must end a launch that does not end by itself."""
-    started = active.started_at or (job.pod.started_at if job.pod else None)
+    if job.suspended:
+        return None
+    started = _started(job, active)
     if started is not None:
         if now < started + timedelta(seconds=spec.timeout_seconds + GRACE_SECONDS):
             return None
         return Doom(TIMED_OUT, f"the program ran longer than `timeoutSeconds` ({spec.timeout_seconds} s)")
-    if job.suspended or now < job.pending_since + timedelta(seconds=spec.pending_deadline_seconds):
+    if now < job.pending_since + timedelta(seconds=spec.pending_deadline_seconds):
         return None
     return Doom(*pending_reason(job, spec.pending_deadline_seconds))
+
+
+def _started(job: JobRecord, active: ActiveLaunch) -> datetime | None:
+    """When its program began; a program that Kueue took away before it admitted the Job again does not count."""
+    pod, known = job.pod, active.started_at
+    if pod is not None and not pod.gone and (known is None or pod.created_at > known):
+        return pod.started_at
+    if known is not None and job.admitted_at is not None and known < job.admitted_at - _CLOCKS_DIFFER:
+        return None
+    return known or (pod.started_at if pod is not None else None)
 
 
 def pending_reason(job: JobRecord, seconds: int | None = None) -> tuple[str, str]:
