@@ -1,8 +1,10 @@
 """Recorder: Events on schedules, as the real API's `events.k8s.io/v1`, aggregated and rate-limited as client-go does.
 
-The same reason on the same object within ten minutes becomes one Event whose series counts; each object may send 25
-in a burst and one per five minutes after it. Events are a courtesy to people: failing to write one never matters and
-never delays anything, so writes run beside the scheduler and are dropped when too many wait.
+The same reason on the same object within ten minutes becomes one Event whose series counts. The first repetition is
+written at once, so that people see a series; the count of later ones is brought up to date every six minutes, since a
+schedule that runs each minute would else write as many counts as Jobs. Each object may send 25 in a burst and one per
+five minutes after it. Events are a courtesy to people: failing to write one never matters and never delays anything,
+so writes run beside the scheduler and are dropped when too many wait.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from controller.model.schedule import Schedule
 
 SAME_WITHIN_SECONDS = 600.0
+COUNTED_EVERY_SECONDS = 360.0
 BURST = 25
 REFILL_SECONDS = 300.0
 REMEMBERED = 5_000
@@ -39,6 +42,8 @@ class _Series:
     name: str
     count: int
     last: float
+    written: float
+    """When the count was last written; both by the monotonic clock."""
 
 
 @dataclass(slots=True)
@@ -76,18 +81,24 @@ class Recorder:
         await self._queue.join()
 
     async def _write(self, schedule: Schedule, notice: Notice) -> None:
+        key = (schedule.uid, f"{notice.reason}/{notice.warning}")
+        known = self._series.get(key)
+        now = self._clock.monotonic()
+        if known and now - known.last >= SAME_WITHIN_SECONDS:
+            known = None
+        if known and known.count > 1 and now - known.written < COUNTED_EVERY_SECONDS:
+            known.count += 1
+            known.last = now
+            return
         if not self._admitted(schedule.uid):
             self.dropped += 1
             return
         message = notice.message.encode()[:MAX_NOTE].decode(errors="ignore")
-        key = (schedule.uid, f"{notice.reason}/{notice.warning}")
-        known = self._series.get(key)
-        now = self._clock.monotonic()
         try:
-            if known and now - known.last < SAME_WITHIN_SECONDS:
+            if known:
                 with contextlib.suppress(NotFound):
                     await self._count(schedule, known)
-                    known.last = now
+                    known.last = known.written = now
                     return
             # Dying around either write: an event more or less, and nobody acts on events.
             body = self._event(schedule, notice, message)
@@ -96,7 +107,7 @@ class Recorder:
             log.debug("event not recorded", extra={"event": "event.dropped", "reason": str(error)[:200]})
             self.dropped += 1
             return
-        self._series[key] = _Series(body["metadata"]["name"], 1, now)
+        self._series[key] = _Series(body["metadata"]["name"], 1, now, now)
         self._series.move_to_end(key)
         while len(self._series) > REMEMBERED:
             self._series.popitem(last=False)

@@ -52,13 +52,23 @@ async def test_an_event_says_what_happened_to_which_schedule(recorder, cluster) 
 
 async def test_the_same_again_is_counted_and_its_note_left_alone(recorder, cluster, clock) -> None:
     # The API server answers 422 to a patch that changes a note, and the count would be lost with it.
-    for message in ("first", "second", "second"):
+    for message in ("first", "second"):
         recorder.record(schedule(), Notice(EventReason.FAILED, message, warning=True))
         await recorder.flush()
         await clock.advance(60)
     (event,) = cluster.all(EVENT)
-    assert event["series"]["count"] == 3
+    assert event["series"]["count"] == 2
     assert event["note"] == "first"
+
+
+async def test_a_long_series_is_written_every_six_minutes(recorder, cluster, clock) -> None:
+    counts = []
+    for _ in range(15):
+        recorder.record(schedule(), FAILED)
+        await recorder.flush()
+        counts.append(cluster.all(EVENT)[0].get("series", {}).get("count", 1))
+        await clock.advance(60)
+    assert counts == [1, 2, 2, 2, 2, 2, 2, 8, 8, 8, 8, 8, 8, 14, 14]
 
 
 async def test_after_ten_minutes_it_is_news_again(recorder, cluster, clock) -> None:
@@ -79,16 +89,19 @@ async def test_other_reasons_and_other_schedules_have_their_own(recorder, cluste
 
 
 async def test_one_schedule_cannot_flood(recorder, cluster, clock) -> None:
-    for _ in range(BURST + 10):
-        recorder.record(schedule(), FAILED)
+    reasons = list(EventReason)
+    assert len(reasons) * 2 > BURST
+    for warning in (True, False):
+        for reason in reasons:
+            recorder.record(schedule(), Notice(reason, "as often as it can", warning=warning))
     await recorder.flush()
-    assert cluster.all(EVENT)[0]["series"]["count"] == BURST
-    assert recorder.dropped == 10
+    assert len(cluster.all(EVENT)) == BURST
+    assert recorder.dropped == len(reasons) * 2 - BURST
     await clock.advance(300)
-    recorder.record(schedule(), FAILED)
-    recorder.record(schedule(), FAILED)
+    for reason in reasons[-2:]:
+        recorder.record(schedule(), Notice(reason, "more"))
     await recorder.flush()
-    assert cluster.all(EVENT)[0]["series"]["count"] == BURST + 1
+    assert len(cluster.all(EVENT)) == BURST + 1
 
 
 @pytest.mark.parametrize("error", [Refused("no"), Unavailable("down")], ids=["refused", "down"])
