@@ -108,7 +108,7 @@ class App:
             environment=settings.environment,
             start_rate=settings.start_rate,
             may_run=lambda: self._serving and self.is_leading(),
-            clock_stepped=self.skew.check,
+            clock_stepped=self.skew.stepped,
             max_in_flight=settings.max_in_flight,
         )
         self.feed = Feed(

@@ -28,6 +28,13 @@ class Skew:
     """Ours minus the server's, as last measured; 0 within the resolution."""
     bad_since: float | None = None
     """Monotonic; None while the clock is good."""
+    unsure: bool = False
+    """Our clock moved, and the server has not been asked since."""
+
+    async def stepped(self) -> bool:
+        """Our clock moved: it counts as wrong until the server has told its time."""
+        self.unsure = True
+        return await self.check()
 
     async def check(self) -> bool:
         """Measure. False when the server did not answer: the last measurement then stands."""
@@ -40,6 +47,7 @@ class Skew:
         # The server stamped between asking and answering, and cut the fraction off: half of each is the best guess.
         ours = started.timestamp() + took / 2
         skew = ours - (theirs.timestamp() + RESOLUTION / 2)
+        self.unsure = False
         self.seconds = skew if abs(skew) > RESOLUTION / 2 + took / 2 else 0.0
         if abs(self.seconds) <= self.allowed_seconds:
             self.bad_since = None
@@ -50,6 +58,8 @@ class Skew:
     @property
     def held(self) -> str:
         """Why nothing may be decided; '' when the clock is good. Stable: it stands in every status."""
+        if self.unsure:
+            return "the operator's clock stepped, and the API server could not be asked for its time since"
         if self.bad_since is None:
             return ""
         return (

@@ -51,3 +51,14 @@ async def test_without_an_answer_the_last_measurement_stands(clock) -> None:
     cluster.faults.append(Fault("server_time", Unavailable("down")))
     assert not await skew.check()
     assert skew.held
+
+
+async def test_a_clock_that_stepped_is_wrong_until_the_server_tells_its_time(clock) -> None:
+    cluster = MemoryCluster(clock)
+    skew = Skew(cluster, clock)
+    await skew.check()
+    cluster.faults.append(Fault("server_time", Unavailable("down")))
+    assert not await skew.stepped()
+    assert "stepped" in skew.held
+    assert await skew.check()
+    assert skew.held == ""
