@@ -51,7 +51,6 @@ class Evidence:
     """At the end, by name."""
     jobs: Mapping[str, Object]
     ends: tuple[Ended, ...] = ()
-    kills: int = 0
     was_quiet: bool = True
     bad_lines: tuple[str, ...] = ()
     reference: Object | None = None
@@ -371,7 +370,7 @@ def only_its_own(evidence: Evidence) -> Iterator[str]:
             yield f"O9: the operator touched a Secret: {what}"
         if record.code in {401, 403, 422} and not evidence.refusals_allowed:
             yield f"O9: {what} was refused with {record.code}"
-        if (record.resource, record.subresource) == ("gscsyncschedules", "status"):
+        if record.request and (record.resource, record.subresource) == ("gscsyncschedules", "status"):
             beside = set(record.request) - {"metadata", "status"}
             if beside or set(record.request.get("metadata") or {}) - {"resourceVersion"}:
                 yield f"O9: {what} carries more than a status: {sorted(beside)}"
@@ -390,11 +389,8 @@ def process(evidence: Evidence) -> Iterator[str]:
     for end in evidence.ends:
         if not end.meant:
             yield f"O11: replica {end.replica} ended by itself in its life {end.life}, exit code {end.code}"
-        elif end.code not in {0, -9}:
-            yield f"O11: replica {end.replica} ended with code {end.code} when it was stopped"
-    killed = sum(end.code == -9 for end in evidence.ends)
-    if killed > evidence.kills:
-        yield f"O11: {killed} operators had to be killed, the plan killed {evidence.kills}"
+        elif end.code != 0 and not (end.killed and end.code == -9):
+            yield f"O11: replica {end.replica} ended with code {end.code} when it was asked to stop"
 
 
 ORACLES: tuple[Callable[[Evidence], Iterable[str]], ...] = (

@@ -75,11 +75,6 @@ class Plan:
     def named(self, name: str) -> Plan:
         return replace(self, name=name)
 
-    @property
-    def kills(self) -> int:
-        """How often this plan itself ends an operator."""
-        return sum(fault.times for fault in self.faults if fault.do.startswith(("kill-", "term")))
-
 
 def name_exchange(method: str, path: str, query: Mapping[str, str]) -> str:
     """What an exchange is called in plans; '' for what no plan names (discovery)."""

@@ -76,6 +76,8 @@ class Ended:
     life: int
     code: int
     meant: bool
+    killed: bool = False
+    """By the plan, with SIGKILL."""
     seconds: float = 0.0
 
 
@@ -94,6 +96,7 @@ class Operator:
     peak_mb: int = 0
     _exit: asyncio.Future[int] | None = None
     _meant: bool = False
+    _killed: bool = False
     _stopping: bool = False
     _watcher: asyncio.Task[None] | None = None
 
@@ -103,7 +106,7 @@ class Operator:
 
     async def start(self) -> None:
         self.lives += 1
-        self._meant = False
+        self._meant = self._killed = False
         log = self.log_files[-1]
         if self.by_exec:
             self.pid, self._exit = await self._execute(log)
@@ -129,7 +132,7 @@ class Operator:
         """As the kubelet does: whatever ends is started again, unless the plan is over."""
         assert self._exit is not None
         code = await self._exit
-        self.ends.append(Ended(self.replica, self.lives, code, self._meant))
+        self.ends.append(Ended(self.replica, self.lives, code, self._meant, self._killed))
         if not self._stopping:
             await self.start()
 
@@ -142,7 +145,7 @@ class Operator:
 
     async def kill(self) -> None:
         """SIGKILL; a new one is started at once."""
-        self._meant = True
+        self._meant = self._killed = True
         ended = self._exit
         if self._signal(signal.SIGKILL) and ended is not None:
             await asyncio.wait([ended])

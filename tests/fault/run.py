@@ -116,7 +116,6 @@ def gather(scene: Scene, expected: dict[str, Expected]) -> Evidence:
         made=scene.marks,
         schedules=dict(view.schedules),
         jobs=dict(view.jobs),
-        kills=scene.plan.kills,
         refusals_allowed=bool(REFUSALS.search(f"{scene.plan.workload} {scene.plan.faults}")),
     )
 

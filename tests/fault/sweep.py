@@ -120,7 +120,7 @@ async def run_all(
             say(f"{word} {plan.name} ({result.seconds:.1f} s, {result.struck} struck)")
             for sentence in result.violations:
                 say(f"    {sentence[:1500]}")
-        if done % 50 == 0:
+        if done % 25 == 0 or done == len(plans):
             say(f"... {done}/{len(plans)} plans in {time.monotonic() - began:.0f} s")
         return result
 

@@ -17,10 +17,18 @@ STEPS = (("hour-ahead", 3600), ("hour-behind", -3600), ("day-ahead", 86400), ("d
 def plans(references: Mapping[str, Result], *, release: bool) -> Sequence[Plan]:
     workloads = sorted(references) if release else ["first-slot", "overlap"]
     steps = STEPS if release else STEPS[:4]
-    return [
+    made = [
         Plan(f"clock/{workload}/{name}-at-{on.replace(' ', '-')}", workload,
              (Fault(on, "clock-there-and-back", value=seconds),), start="exec")
         for workload in workloads
         for name, seconds in steps
         for on in (("list jobs", "create jobs", "patch status") if release else ("create jobs",))
     ]  # fmt: skip
+    made += [
+        Plan(f"clock/{workload}/{name}-and-the-server-does-not-tell", workload,
+             (Fault("create jobs", "clock-there-and-back", value=seconds), Fault("get version", "status", 2, 4, {"code": 503})),
+             start="exec")
+        for workload in workloads
+        for name, seconds in steps
+    ]  # fmt: skip
+    return made

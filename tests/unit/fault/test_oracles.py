@@ -114,10 +114,10 @@ BAD_ENDS = {
     "a look at a Secret": ("O9: the operator touched", plus(record(7, US, "get", "secrets", "warehouse"))),
     "a refusal": ("O9: patch events", plus(record(7, US, "patch", "events", "e", 422))),
     "a write without a resource version": ("O9", plus(record(
-        7, US, "patch", "gscsyncschedules", "ok", 409, "status", request={"status": {}}))),
+        7, US, "patch", "gscsyncschedules", "ok", 409, "status", request={"status": {"x": 1}}))),
     "an error in the log": ("O9: in the log", with_(bad_lines=("boom",))),
     "an exit nobody asked for": ("O11: replica 1 ended by itself", with_(ends=(Ended(1, 1, 1, meant=False),))),
-    "a process that had to be killed": ("O11: 1 operators", with_(ends=(Ended(1, 1, -9, meant=True),))),
+    "a process that had to be killed": ("O11: replica 1 ended with code -9", with_(ends=(Ended(1, 1, -9, meant=True),))),
     "what the scene saw itself": ("O4: not converged", with_(problems=("O4: not converged",))),
 }  # fmt: skip
 
