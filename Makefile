@@ -26,6 +26,10 @@ setup: $(STAMP) ## Make the virtual environment with pinned tools
 demo: $(STAMP) ## See it run: cluster, chart, three schedules, rows in Postgres
 	@$(PY) -m demo up $(if $(CONTEXT),--context $(CONTEXT)) $(if $(REGISTRY),--registry $(REGISTRY))
 
+.PHONY: recover
+recover: $(STAMP) ## On the demo's cluster: take things down three times and watch the work go on
+	@$(PY) -m demo recover
+
 .PHONY: demo-down
 demo-down: $(STAMP) ## Take the demo away, leaving nothing
 	@$(PY) -m demo down $(if $(CONTEXT),--context $(CONTEXT))
@@ -49,6 +53,14 @@ test-e2e: $(STAMP) ## Real kubelet, built image, chart
 .PHONY: test-slots
 test-slots: $(STAMP) ## When schedules fire: all zones, 30 years, 50 schedules
 	@$(BIN)/pytest tests/slots -q -n $(WORKERS) --timeout 900 $(TESTS)
+
+.PHONY: test-fault
+test-fault: $(STAMP) ## Every fault plan: crashes, watches, requests, outages, replicas, clocks (hours)
+	@$(PY) -m devcluster build && $(PY) -m tests.fault sweep --size release
+
+.PHONY: test-fault-ci
+test-fault-ci: $(STAMP) ## A choice of the fault plans, in minutes
+	@$(PY) -m devcluster build && $(PY) -m tests.fault sweep --size ci
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck, yamllint

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from controller.act.launcher import Done, Work
 from controller.act.pace import Pace
+from controller.act.progress import PATIENCE, only_started
 from controller.alarms import Alarms
 from controller.cluster.port import ClusterError, NotLeader
 from controller.decide.decide import decide
@@ -76,6 +78,8 @@ class Scheduler:
         self._slots = asyncio.Semaphore(max_in_flight)
         self._alarms = Alarms(clock)
         self._writes: dict[str, int] = {}
+        self._started: dict[str, float] = {}
+        """When it was first seen that a launch runs, for statuses that do not say so yet."""
         self._offset = self._wall_offset()
         self._was_held = ""
         self._policy = policy
@@ -102,6 +106,10 @@ class Scheduler:
         """After a start, a change of leader or of what holds us: decide all anew, in the next turn."""
         for entry in self._table.entries():
             self._table.touch(entry.schedule.uid)
+
+    def rests(self) -> bool:
+        """Whether no schedule's time has come."""
+        return self._alarms.seconds(LONGEST_SLEEP) > 0
 
     async def turn(self) -> None:
         """Decide and carry out all that is due or changed."""
@@ -212,8 +220,26 @@ class Scheduler:
         self._alarms.set(work.entry.schedule.uid, created.decision.wake_at)
         return created
 
+    def _can_wait(self, work: Work) -> bool:
+        """Whether its status may stay unwritten for now; it is then looked at again when that time is over."""
+        uid, decision = work.entry.schedule.uid, work.decision
+        told = decision.notices or decision.notes or decision.deletions
+        if told or not only_started(work.entry.status, decision.status):
+            self._started.pop(uid, None)
+            return False
+        now = self._clock.monotonic()
+        left = self._started.setdefault(uid, now) + PATIENCE - now
+        if left <= 0:
+            del self._started[uid]
+            return False
+        again = self._clock.now() + timedelta(seconds=left)
+        self._alarms.set(uid, min(again, decision.wake_at or again))
+        return True
+
     async def _finish(self, work: Work) -> None:
         uid = work.entry.schedule.uid
+        if self._can_wait(work):
+            return
         async with self._slots:
             try:
                 done = await self._launcher.finish(work)
@@ -253,6 +279,7 @@ class Scheduler:
     def _forget(self, uid: str) -> None:
         self._alarms.forget(uid)
         self._writes.pop(uid, None)
+        self._started.pop(uid, None)
         self._metrics.forget(uid)
 
     # -- the clock ----------------------------------------------------------------------------------------------------

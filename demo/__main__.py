@@ -1,4 +1,4 @@
-"""`python -m demo up|down`: the README's first command and its undoing."""
+"""`python -m demo up|recover|down`: the README's first command and its undoing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from demo import cluster, scenario, show, watch
 from demo.kubectl import CommandError
+from demo.recover import NotRecoveredError, Recovery
 
 NAMESPACE = "gsc-demo"
 RUN_SECONDS = 240
@@ -62,6 +63,24 @@ def up(context: str, registry: str, namespace: str) -> None:
         sys.exit(1)
     show.explore(stage, console)
     say("done")
+
+
+@main.command()
+@click.option("--namespace", default=NAMESPACE, show_default=True)
+def recover(namespace: str) -> None:
+    """Take things down three times on the cluster made by `up`, and watch the work go on. About six minutes."""
+    start = time.monotonic()
+
+    def say(text: str) -> None:
+        click.echo(f"{time.monotonic() - start:5.0f} s  {text}")
+
+    if not cluster.is_up():
+        raise click.ClickException("there is no demo to take things down in; run `make demo` first")
+    try:
+        Recovery(cluster.made_here(namespace, lambda _: None), say).play()
+    except (CommandError, cluster.CannotRunError, NotRecoveredError) as error:
+        raise click.ClickException(str(error)) from error
+    say("all three recovered")
 
 
 @main.command()

@@ -35,6 +35,11 @@ def needs(*, own: bool) -> str:
     return f"This will set up a Kubernetes on this machine and run the demo in it (about 4 minutes, plus a first build):\n{report.text()}"
 
 
+def is_up() -> bool:
+    """Whether the cluster made here runs."""
+    return Cluster.find(NAME) is not None
+
+
 def made_here(namespace: str, say: Say) -> Stage:
     """A stage on the cluster of this machine, brought up with its images loaded if need be."""
     report = preflight(whole=True, images=True)

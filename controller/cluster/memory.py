@@ -94,6 +94,10 @@ class MemoryCluster:
     def all(self, kind: str) -> list[Object]:
         return [copy.deepcopy(body) for (of, _, _), body in self._objects.items() if of == kind]
 
+    def get(self, kind: str, namespace: str, name: str) -> Object:
+        """Raises NotFound."""
+        return copy.deepcopy(self._get(kind, namespace, name))
+
     # -- the port -----------------------------------------------------------------------------------------------------
 
     async def list_schedules(self, namespace: str) -> AsyncIterator[Body]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from demo import scenario
 from demo.stage import RELEASE, Stage
-from tests.e2e.conftest import eventually
+from tests.e2e.conftest import ROOT, eventually
 
 pytestmark = [pytest.mark.needs_node, pytest.mark.timeout(1200)]
 
@@ -144,6 +146,19 @@ def test_the_operator_may_not_read_secrets(stage: Stage) -> None:
     }
     answer = json.loads(stage.kubectl.run("create", "-f", "-", "-o", "json", stdin=json.dumps(review)))
     assert answer["status"]["allowed"] is False
+
+
+def test_the_three_recoveries_as_a_person_would_watch_them(stage: Stage) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "demo", "recover"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1200,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert "all three recovered" in done.stdout
 
 
 def test_uninstalling_leaves_nothing_stuck(stage: Stage) -> None:
