@@ -1,0 +1,109 @@
+"""Line: the operator's end of the wire. Each request is handed to whoever drives the coroutine, who answers or does not.
+
+Here is also what of the Scheduler is retold: the loop, for one schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator
+from datetime import datetime
+from typing import Any
+
+from controller.act.launcher import Done, Launcher, Work
+from controller.cluster.port import Body
+from controller.decide.decide import decide
+from controller.intake import read_jobs, read_pods, read_schedules
+from controller.table import Table
+from tests.model.bodies import job_body, pod_body
+from tests.model.book import Book
+from tests.model.records import NAMESPACE, UID, at
+from tests.model.server import Request
+
+
+class Ask:
+    """Awaiting it hands the request to the driver of the coroutine."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def __await__(self) -> Generator[Request, Any, Any]:
+        return (yield self._request)
+
+
+class StillClock:
+    moment: datetime = at(0)
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+class Mute:
+    """Metrics and events: nobody listens here."""
+
+    def __getattr__(self, _name: str) -> Any:
+        return lambda *_args, **_kwargs: None
+
+
+class Line:
+    """The cluster, as far as the operator's turn asks it."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+
+    async def list_jobs(self, _namespace: str) -> AsyncIterator[Body]:
+        for job in await Ask(Request("list_jobs")):
+            if job.ours:
+                yield job_body(job)
+
+    async def list_pods(self, _namespace: str) -> AsyncIterator[Body]:
+        for job in await Ask(Request("list_pods")):
+            if (body := pod_body(job)) is not None:
+                yield body
+
+    async def list_schedules(self, _namespace: str) -> AsyncIterator[Body]:
+        yield self._book.body(await Ask(Request("list_schedules")))
+
+    async def get_schedule(self, _namespace: str, _name: str) -> Body:
+        return self._book.body(await Ask(Request("get_schedule")))
+
+    async def get_job(self, _namespace: str, name: str) -> Body:
+        return job_body(await Ask(Request("get_job", name)))
+
+    async def create_job(self, _namespace: str, body: Body) -> Body:
+        return job_body(await Ask(Request("create_job", body=body)))
+
+    async def patch_status(self, _namespace: str, name: str, version: str, status: Body) -> Body:
+        return self._book.body(await Ask(Request("patch_status", name, status, version)))
+
+    async def delete_job(self, _namespace: str, name: str, uid: str) -> None:
+        await Ask(Request("delete_job", name, condition=uid))
+
+
+class Loop:
+    """The loop of the scheduler, for one schedule."""
+
+    def __init__(self, line: Any, table: Table, launcher: Launcher, clock: StillClock) -> None:
+        self._line, self._table, self._launcher, self._clock = line, table, launcher, clock
+        self.wake_at: datetime | None = None
+
+    async def run(self) -> Done:
+        entry, decision = self._decide(fresh=False)
+        if decision.needs_fresh_jobs:
+            await read_jobs(self._line, self._table, NAMESPACE)
+            await read_pods(self._line, self._table, NAMESPACE)
+            entry, decision = self._decide(fresh=True)
+            assert not decision.needs_fresh_jobs, "asked for a list that it has"
+        work = await self._launcher.create(Work(entry, decision))
+        self.wake_at = work.decision.wake_at
+        return await self._launcher.finish(work)
+
+    def _decide(self, *, fresh: bool) -> tuple[Any, Any]:
+        entry, now = self._table.entry(UID), self._clock.now()
+        assert entry is not None
+        return entry, decide(*entry, self._table.jobs_of(UID), now, jobs_fresh=fresh)
+
+
+async def resync(line: Any, table: Table) -> None:
+    await read_jobs(line, table, NAMESPACE)
+    await read_pods(line, table, NAMESPACE)
+    await read_schedules(line, table, NAMESPACE)

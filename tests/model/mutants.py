@@ -1,0 +1,260 @@
+"""Mutants: ten controllers with one bug each, of the kind that operators really have. The model check must find every one.
+
+A mutant is a change of source text in a copy of the packages, explored there by a process of its own. When the text to
+be changed is not found exactly once, the mutant fails loudly: then the code has moved on and the mutant must follow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.model.__main__ import say
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("controller", "contract", "tests/model")
+STATES = 60_000
+"""A mutant that has not been found within so many states of its story has survived."""
+
+
+class AnchorNotFoundError(Exception):
+    """The text that a mutant changes is not there, or there more than once."""
+
+
+@dataclass(frozen=True)
+class Change:
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    story: str
+    """The story in which it is to be found."""
+    promises: tuple[str, ...]
+    """Any of these must be found broken; another broken promise is a find too, but a surprise."""
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    mutant: Mutant
+    promise: str
+    """'' when it survived."""
+    states: int
+    seconds: float
+    way: tuple[str, ...]
+
+
+MUTANTS = (
+    Mutant(
+        "no adoption on 409",
+        "leaders",
+        ("counters equal a recount", "no two launches run at once", "every slot is accounted for"),
+        (
+            Change(
+                "controller/act/launcher.py",
+                "if job is not None and job.is_launch(schedule.uid, launch.run_id, launch.launch):",
+                "if job is not None and job.is_launch('', launch.run_id, launch.launch):",
+            ),
+        ),
+    ),
+    Mutant(
+        "counts twice",
+        "outcomes",
+        ("counters equal a recount", "books balance"),
+        (
+            Change(
+                "controller/decide/draft.py",
+                "        self.change(active=tuple(item for item in self.status.active if item != active))\n"
+                "        run = self.status.run(active.run_id)\n",
+                "        run = self.status.run(active.run_id)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "watermark falls",
+        "users",
+        ("the watermark never goes back",),
+        (
+            Change(
+                "controller/decide/epoch.py",
+                "draft.change(effective_since=draft.at, waiting=())",
+                "draft.change(effective_since=draft.at, waiting=(), watermark=None)",
+            ),
+        ),
+    ),
+    Mutant(
+        "retry forgotten on restart",
+        "crashes",
+        ("every run comes to an end", "failures are retried", "counters equal a recount"),
+        (
+            Change(
+                "controller/decide/decide.py",
+                "        return Decision(status=status)\n",
+                "        return Decision(status=status)\n    if status.current and status.current.state is RunState.RETRYING:\n"
+                "        status = replace(status, current=None)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "stale read before a create",
+        "stale leaders",
+        ("no two launches run at once",),
+        (
+            Change(
+                "controller/decide/decide.py",
+                "    if schedule.deleting:\n",
+                "    jobs_fresh = True\n    if schedule.deleting:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "delete without UID",
+        "overdue",
+        ("deletes only its own",),
+        (
+            Change(
+                "controller/act/launcher.py",
+                "await self._cluster.delete_job(namespace, name, uid)",
+                "await self._cluster.delete_job(namespace, name, '')",
+            ),
+        ),
+    ),
+    Mutant(
+        "snooze uses an attempt",
+        "outcomes",
+        ("only failures use attempts", "attempts within the limit"),
+        (
+            Change(
+                "controller/decide/retry.py",
+                "return Wait(wake, run.attempt, RunState.SNOOZED)",
+                "return Wait(wake, run.attempt + 1, RunState.SNOOZED)",
+            ),
+        ),
+    ),
+    Mutant(
+        "superseded run still launches",
+        "users",
+        ("closed runs stay closed",),
+        (
+            Change(
+                "controller/decide/draft.py",
+                "            self._set_runs(item for item in self.status.runs if item.run_id != old.run_id)\n",
+                "            self._set_runs((*self.status.runs, old) if old.launch else"
+                " (item for item in self.status.runs if item.run_id != old.run_id))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "second leader trusted",
+        "leaders",
+        (
+            "counters never fall",
+            "no two launches run at once",
+            "counters equal a recount",
+            "one Job per launch",
+        ),
+        (
+            Change(
+                "controller/act/status_writer.py",
+                "schedule.namespace, schedule.name, schedule.resource_version, body",
+                "schedule.namespace, schedule.name, '', body",
+            ),
+        ),
+    ),
+    Mutant(
+        "event lost for ever",
+        "stale",
+        ("a resync finds everything",),
+        (
+            Change(
+                "controller/table.py",
+                "        for uid in ghosts:\n            self.drop_job(uid)\n",
+                "        for uid in ():\n            self.drop_job(uid)\n",
+            ),
+        ),
+    ),
+)
+
+
+def mutate(mutant: Mutant, root: Path) -> None:
+    """Change the copy of the packages under that folder."""
+    for change in mutant.changes:
+        path = root / change.file
+        text = path.read_text()
+        found = text.count(change.old)
+        if found != 1:
+            raise AnchorNotFoundError(
+                f"mutant '{mutant.name}': its text is {found} times in {change.file}, not once:\n{change.old}"
+            )
+        path.write_text(text.replace(change.old, change.new))
+
+
+def judge(mutant: Mutant, states: int = STATES) -> Verdict:
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        root = Path(folder)
+        for package in PACKAGES:
+            shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+        mutate(mutant, root)
+        figures = root / "figures.json"
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.model", "--story", mutant.story, "--states", str(states),
+             "--workers", "1", "--rest-every", "1", "--json", str(figures)],
+            cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if not figures.exists():
+            raise RuntimeError(f"mutant '{mutant.name}' could not be explored:\n{done.stderr[-2000:]}")
+        [report] = json.loads(figures.read_text())
+    finding = report["findings"][0] if report["findings"] else {"promise": "", "way": []}
+    return Verdict(mutant, finding["promise"], report["states"], report["seconds"], tuple(finding["way"]))
+
+
+def table(verdicts: list[Verdict]) -> str:
+    lines = [f"{'mutant':31} {'found in':14} {'by the promise':32} {'steps':>5} {'states':>7} {'cpu s':>6}"]
+    lines += [
+        f"{it.mutant.name:31} {it.mutant.story:14} {it.promise or 'SURVIVED':32} {len(it.way):5} {it.states:7,} {it.seconds:6.1f}"
+        for it in verdicts
+    ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.model.mutants", description=__doc__)
+    parser.add_argument(
+        "--states", type=int, default=STATES, help=f"give up after so many (default {STATES:,})"
+    )
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--ways", action="store_true", help="also print the way to each broken promise")
+    parser.add_argument("name", nargs="*", help="only these mutants")
+    arguments = parser.parse_args()
+    chosen = [mutant for mutant in MUTANTS if not arguments.name or mutant.name in arguments.name]
+    with ThreadPoolExecutor(arguments.workers) as pool:
+        verdicts = list(pool.map(lambda mutant: judge(mutant, arguments.states), chosen))
+    say(table(verdicts))
+    for it in verdicts if arguments.ways else ():
+        say(
+            "\n".join(
+                (
+                    f"\n{it.mutant.name}: {it.promise}",
+                    *(f"  {n:2} {step}" for n, step in enumerate(it.way, 1)),
+                )
+            )
+        )
+    survivors = [it.mutant.name for it in verdicts if not it.promise]
+    say(f"\n{len(verdicts) - len(survivors)} of {len(verdicts)} mutants found")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

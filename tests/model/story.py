@@ -1,0 +1,36 @@
+"""Story: what may happen in one exploration, and how much of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Story:
+    """What may happen, and how much of it."""
+
+    name: str
+    specs: tuple[dict[str, Any], ...] = ({},)
+    ends: tuple[str, ...] = ("ok", "fail")
+    """How launches end of their own accord."""
+    faults: int = 1
+    edits: int = 0
+    starts: bool = False
+    """Pods are seen to start, and may run for too long."""
+    vanish: bool = False
+    """Jobs are deleted by hand, or by their TTL."""
+    suspends: bool = False
+    tokens: int = 0
+    freezes: bool = False
+    """An operator may stand still before any write and go on later, while another one serves."""
+    withholds: bool = False
+    """The watch may be late, or lose what happens."""
+    wipes: bool = False
+    squats: bool = False
+    """Somebody makes a Job under a name that is ours."""
+    steps_clock: bool = False
+    share: int = 1
+    """How many times as many states as the others it is given."""
+    minutes: int = 25
+    """How long its clock runs; everything that may happen until then is explored."""
