@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from controller.act.launcher import Done, Work
 from controller.act.pace import Pace
-from controller.act.progress import PATIENCE, only_started
+from controller.act.progress import Patience
 from controller.alarms import Alarms
 from controller.cluster.port import ClusterError, NotLeader
 from controller.decide.decide import decide
@@ -78,8 +77,7 @@ class Scheduler:
         self._slots = asyncio.Semaphore(max_in_flight)
         self._alarms = Alarms(clock)
         self._writes: dict[str, int] = {}
-        self._started: dict[str, float] = {}
-        """When it was first seen that a launch runs, for statuses that do not say so yet."""
+        self._patience = Patience(clock)
         self._offset = self._wall_offset()
         self._was_held = ""
         self._policy = policy
@@ -220,25 +218,11 @@ class Scheduler:
         self._alarms.set(work.entry.schedule.uid, created.decision.wake_at)
         return created
 
-    def _can_wait(self, work: Work) -> bool:
-        """Whether its status may stay unwritten for now; it is then looked at again when that time is over."""
-        uid, decision = work.entry.schedule.uid, work.decision
-        told = decision.notices or decision.notes or decision.deletions
-        if told or not only_started(work.entry.status, decision.status):
-            self._started.pop(uid, None)
-            return False
-        now = self._clock.monotonic()
-        left = self._started.setdefault(uid, now) + PATIENCE - now
-        if left <= 0:
-            del self._started[uid]
-            return False
-        again = self._clock.now() + timedelta(seconds=left)
-        self._alarms.set(uid, min(again, decision.wake_at or again))
-        return True
-
     async def _finish(self, work: Work) -> None:
         uid = work.entry.schedule.uid
-        if self._can_wait(work):
+        again = self._patience.until(uid, work.entry.status, work.decision)
+        if again is not None:
+            self._alarms.set(uid, min(again, work.decision.wake_at or again))
             return
         async with self._slots:
             try:
@@ -279,7 +263,7 @@ class Scheduler:
     def _forget(self, uid: str) -> None:
         self._alarms.forget(uid)
         self._writes.pop(uid, None)
-        self._started.pop(uid, None)
+        self._patience.forget(uid)
         self._metrics.forget(uid)
 
     # -- the clock ----------------------------------------------------------------------------------------------------

@@ -139,6 +139,12 @@ class Table:
             self._touch_owner(job)
         return True
 
+    def condemn_job(self, uid: str) -> None:
+        """Note that its deletion was accepted, which the watch will show later: nobody needs to ask for it again."""
+        job = self._jobs.get(uid)
+        if job:
+            self._jobs[uid] = replace(job, deleting=True)
+
     def drop_job(self, uid: str) -> None:
         self._bury(uid)
         job = self._jobs.pop(uid, None)

@@ -177,6 +177,8 @@ class Launcher:
         except (NotFound, Conflict):
             # Gone already, or another object took the name: in both cases the one we meant does not exist.
             self._table.drop_job(uid)
+        else:
+            self._table.condemn_job(uid)
 
     def _log(self, schedule: Schedule, status: Status, decision: Decision) -> None:
         for note in decision.notes:
