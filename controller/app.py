@@ -12,7 +12,7 @@ import logging
 import signal
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from controller.act.launcher import Launcher
 from controller.act.recorder import Recorder
@@ -60,6 +60,8 @@ class App:
         self.cluster = cluster
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry, settings.environment)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
         self.table = Table()
         self.lease = Lease(
             cluster,

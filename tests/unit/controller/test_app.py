@@ -52,6 +52,7 @@ async def test_it_starts_launches_and_stops(cluster, tmp_path, election) -> None
     assert facts.resync_age is not None
     app._refresh()
     assert app.registry.get_sample_value("gsc_sync_operator_leader") == 1
+    assert app.registry.get_sample_value("process_resident_memory_bytes") > 0
     assert bool(cluster.all(LEASE)) is election
     stop.set()
     async with asyncio.timeout(8):
