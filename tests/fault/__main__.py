@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import faulthandler
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -35,6 +36,8 @@ def main() -> int:
         command.add_argument("--side-by-side", type=int, default=16)
     given = parser.parse_args()
     faulthandler.register(signal.SIGUSR1)
+    # A connection that is cut on purpose is no error to be told about; mistakes of the proxy make its plan fail.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     if given.command == "run":
         plans = [Plan.read(file) for file in given.plans]
         return asyncio.run(repeat(plans, given.times, given.side_by_side, given.failures))

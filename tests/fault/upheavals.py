@@ -127,6 +127,7 @@ async def poisoned(scene: Scene) -> dict[str, Expected]:
     schema = lax["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     schema["properties"]["spec"] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     schema.pop("x-kubernetes-validations", None)
+    lax["spec"]["versions"][0].pop("selectableFields", None)
     await scene.rig.admin.call("PATCH", OURS, _replacing(lax), JSON_PATCH)
     names = []
     for number, spec in enumerate(poisons(int(scene.plan.settings.get("POISONS", "20")))):
@@ -151,9 +152,7 @@ async def poisoned(scene: Scene) -> dict[str, Expected]:
 
 
 def _replacing(crd: Object) -> list[Object]:
-    return [
-        {"op": "replace", "path": "/spec/versions/0/schema", "value": crd["spec"]["versions"][0]["schema"]}
-    ]
+    return [{"op": "replace", "path": "/spec/versions/0", "value": crd["spec"]["versions"][0]}]
 
 
 async def _stored(scene: Scene, body: Object) -> bool:
