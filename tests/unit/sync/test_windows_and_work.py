@@ -71,6 +71,29 @@ def test_t12_midnight_knows_both_days_on_which_the_clocks_change():
     assert next_pacific_midnight(datetime(2026, 11, 1, 8, tzinfo=UTC)) == datetime(2026, 11, 2, 8, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("slot", "day"),
+    [
+        pytest.param(
+            "2026-03-08T08:59+01:00", "2026-03-07", id="T12 Berlin, the day of 23 hours is to begin"
+        ),
+        pytest.param("2026-03-08T09:00+01:00", "2026-03-08", id="T12 Berlin, the day of 23 hours begins"),
+        pytest.param(
+            "2026-03-09T07:59+01:00", "2026-03-08", id="T12 Berlin, its last minute, an hour earlier"
+        ),
+        pytest.param("2026-03-09T08:00+01:00", "2026-03-09", id="T12 Berlin, the day after"),
+        pytest.param("2026-11-01T16:00+09:00", "2026-11-01", id="T12 Tokyo, the day of 25 hours begins"),
+        pytest.param("2026-11-02T16:59+09:00", "2026-11-01", id="T12 Tokyo, its last minute, an hour later"),
+        pytest.param("2026-11-02T17:00+09:00", "2026-11-02", id="T12 Tokyo, the day after"),
+    ],
+)
+def test_a_slot_of_another_zone_asks_for_the_right_days_when_the_clocks_change(slot, day):
+    moment = datetime.fromisoformat(slot)
+    span = window(moment, 14)
+    assert span.last == date.fromisoformat(day)
+    assert len(set(span.newest_first())) == 14
+
+
 def test_google_says_where_final_data_end_or_we_guess_to_the_safe_side():
     now = datetime(2026, 6, 15, 4, tzinfo=UTC)
     asked = Days(date(2026, 6, 1), date(2026, 6, 14))
