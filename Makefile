@@ -62,6 +62,11 @@ test-fault: $(STAMP) ## Every fault plan: crashes, watches, requests, outages, r
 test-fault-ci: $(STAMP) ## A choice of the fault plans, in minutes
 	@$(PY) -m devcluster build && $(PY) -m tests.fault sweep --size ci
 
+SIZES ?= 1,100,1000,5000
+.PHONY: bench-schedule
+bench-schedule: $(STAMP) ## Start lag beside CronJobs, calls, memory, take-over (SIZES=20: a smoke run of two minutes)
+	@$(PY) -m benchmarks.schedule --sizes $(SIZES) $(if $(OUT),--out $(OUT))
+
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck, yamllint
 	@$(BIN)/ruff check .
