@@ -21,6 +21,11 @@ EVENTS = ("event schedules", "event jobs", "event pods")
 CRASHES = ("kill-before", "kill-lost", "kill-after")
 """Before the write is sent on; after it took effect, its answer lost; after the operator got the answer."""
 
+WAITS = frozenset({
+    "delay", "hang", "hold", "hold-frozen", "freeze", "silent", "api-down", "rights-away", "revoke", "compete",
+})  # fmt: skip
+"""What takes as many seconds as its value says."""
+
 _PATH = re.compile(
     r"/namespaces/[^/]+/(?P<plural>gscsyncschedules|jobs|pods|events|leases|configmaps)(/(?P<name>[^/]+)(?P<status>/status)?)?$"
 )
@@ -71,6 +76,11 @@ class Plan:
     @classmethod
     def read(cls, file: Path) -> Plan:
         return cls.from_json(file.read_text())
+
+    @property
+    def waits(self) -> float:
+        """About how long its faults alone take, in seconds."""
+        return sum(fault.times * float(fault.value) for fault in self.faults if fault.do in WAITS)
 
     def named(self, name: str) -> Plan:
         return replace(self, name=name)

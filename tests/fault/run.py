@@ -21,8 +21,8 @@ from tests.fault.upheavals import UPHEAVALS
 from tests.fault.workloads import WORKLOADS, Expected
 
 STORIES = {**WORKLOADS, **UPHEAVALS}
-REFUSALS = re.compile(r"rights|revoke|namespace-away")
-"""Plans in which the operator must be refused something."""
+REFUSALS = re.compile(r"rights|revoke|namespace-away|server-|compacted")
+"""Plans in which the operator is refused something: its rights are gone, or not yet known to a fresh API server."""
 AUDIT_SETTLES = 0.2
 CONVERGES_WITHIN = 45.0
 """After the last fault, in seconds; the longest back-off that a plan can bring about is half of it."""
