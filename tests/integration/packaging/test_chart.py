@@ -270,7 +270,16 @@ def test_every_value_has_a_comment() -> None:
         indent, key = len(match[1]), match[2]
         stack = [(depth, name) for depth, name in stack if depth < indent]
         inside = {name for _, name in stack} & explained_together
-        groups = {"image", "service", "serviceMonitor", "serviceAccount", "crds", "rbac"}
+        groups = {
+            "image",
+            "service",
+            "serviceMonitor",
+            "prometheusRule",
+            "dashboard",
+            "serviceAccount",
+            "crds",
+            "rbac",
+        }
         if not inside and not lines[number - 1].strip().startswith("#") and key not in groups | opaque:
             bare.append(line)
         stack.append((indent, key))

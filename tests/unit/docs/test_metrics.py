@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -11,13 +12,13 @@ from prometheus_client import CollectorRegistry
 
 from controller.observe.metrics import Metrics
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "operations.md").read_text()
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs" / "operations.md").read_text()
+FILES = ROOT / "helm" / "gsc-sync-operator" / "files"
 RULES = [
-    rule
-    for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    for group in yaml.safe_load(block)["groups"]
-    for rule in group["rules"]
+    rule for group in yaml.safe_load((FILES / "alerts.yaml").read_text())["groups"] for rule in group["rules"]
 ]
+PANELS = json.loads((FILES / "dashboard.json").read_text())["panels"]
 
 
 def exported() -> set[str]:
@@ -35,3 +36,16 @@ def test_an_alert_is_whole_and_asks_for_metrics_that_exist(rule: dict[str, dict[
     assert rule["labels"]["severity"] in {"warning", "critical"}
     assert rule["annotations"]["summary"]
     assert set(re.findall(r"gsc_sync_\w+", str(rule["expr"]))) <= exported()
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_a_panel_of_the_dashboard_asks_for_metrics_that_exist(panel: dict[str, list[dict[str, str]]]) -> None:
+    for target in panel["targets"]:
+        asked = set(re.findall(r"gsc_sync_\w+", target["expr"]))
+        assert asked
+        assert {re.sub(r"_bucket$", "", name) for name in asked} <= exported()
+
+
+def test_no_two_panels_lie_on_each_other() -> None:
+    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in PANELS}
+    assert len(places) == len(PANELS) == len({panel["id"] for panel in PANELS})
