@@ -8,14 +8,12 @@ import pytest
 
 from tests.model.mutants import MUTANTS, AnchorNotFoundError, Change, Mutant, judge, mutate
 
-STATES = 6_000
-
 pytestmark = pytest.mark.xdist_group("mutants")
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
 def test_is_found(mutant: Mutant) -> None:
-    verdict = judge(mutant, STATES)
+    verdict = judge(mutant)
     assert verdict.promise in mutant.promises, "\n".join((verdict.promise or "survived", *verdict.way))
 
 
