@@ -35,12 +35,20 @@ demo-down: $(STAMP) ## Take the demo away, leaving nothing
 	@$(PY) -m demo down $(if $(CONTEXT),--context $(CONTEXT))
 
 .PHONY: test
-test: $(STAMP) ## All tests: unit, integration, e2e, with coverage
-	@$(PY) scripts/test_tiers.py --workers $(WORKERS) unit integration e2e
+test: $(STAMP) ## All tests: unit, model, integration, e2e, with coverage
+	@$(PY) scripts/test_tiers.py --workers $(WORKERS) unit model integration e2e
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## Unit tests alone, under a minute
 	@$(PY) scripts/test_tiers.py --workers $(WORKERS) unit
+
+.PHONY: test-model
+test-model: $(STAMP) ## The whole model check: 100,000 distinct states of schedule, runs and Jobs (ten minutes)
+	@$(PY) -m tests.model --workers $(WORKERS) --at-least 100000
+
+.PHONY: test-mutants
+test-mutants: $(STAMP) ## Ten controllers with one bug each: which promise finds it, and how fast
+	@$(PY) -m tests.model.mutants --workers $(WORKERS)
 
 .PHONY: test-integration
 test-integration: $(STAMP) ## Real API server and Postgres, simulated pods
