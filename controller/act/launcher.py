@@ -7,13 +7,13 @@ finishing are two steps, so that many due schedules get their Jobs before the fi
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from controller.act import manifest
 from controller.act.status_writer import Written
+from controller.act.tell import tell
 from controller.cluster.port import (
     AlreadyExists,
     ClusterError,
@@ -38,12 +38,9 @@ if TYPE_CHECKING:
     from controller.model.decision import Decision, Launch
     from controller.model.job import JobRecord
     from controller.model.schedule import Schedule
-    from controller.model.status import Status
     from controller.observe.metrics import Metrics
     from controller.settings import Settings
     from controller.table import Entry, Table
-
-log = logging.getLogger("gsc.decision")
 
 
 class Done(StrEnum):
@@ -124,7 +121,9 @@ class Launcher:
         # From here on everything is in the status: who dies now loses a line of log or an event, nothing else.
         for notice in decision.notices:
             self._recorder.record(schedule, notice)
-        self._log(schedule, decision.status, decision)
+        tell(schedule, decision)
+        for note in decision.notes:
+            self._metrics.decided(note.what)
         for deletion in decision.deletions:
             await self._delete(schedule.namespace, deletion.name, deletion.uid)
         return done
@@ -179,24 +178,6 @@ class Launcher:
             self._table.drop_job(uid)
         else:
             self._table.condemn_job(uid)
-
-    def _log(self, schedule: Schedule, status: Status, decision: Decision) -> None:
-        for note in decision.notes:
-            self._metrics.decided(note.what)
-            log.info(
-                "%s: %s",
-                note.what,
-                note.why,
-                extra={
-                    "event": "decision",
-                    "namespace": schedule.namespace,
-                    "schedule": schedule.name,
-                    "slot": note.slot.isoformat() if note.slot else None,
-                    "what": note.what,
-                    "why": note.why,
-                    "run": status.current.run_id if status.current else None,
-                },
-            )
 
 
 def _record(answer: Body) -> JobRecord:

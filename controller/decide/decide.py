@@ -146,6 +146,7 @@ def after_create(
         status=made.status,
         notices=(*decision.notices, *made.notices),
         notes=(*decision.notes, *made.notes),
+        entered=(*decision.entered, *made.entered),
         wake_at=wake_at(schedule, made.status, (job,) if job else (), now, site),
     )
 

@@ -15,7 +15,7 @@ from typing import Any
 from controller.decide import retry
 from controller.decide.verdict import Verdict
 from controller.model import bounds
-from controller.model.decision import Decision, EventReason, JobDeletion, Launch, Notice
+from controller.model.decision import Decision, Ended, EventReason, JobDeletion, Launch, Notice
 from controller.model.job import JobRecord
 from controller.model.names import slot_of_minutes
 from controller.model.policy import Site
@@ -77,6 +77,8 @@ class Draft:
         self.deletions: list[JobDeletion] = []
         self.notices: list[Notice] = []
         self.notes: list[DecisionNote] = []
+        self.entered: list[ActiveLaunch] = []
+        self.ended: list[Ended] = []
 
     @property
     def policy(self) -> RetryPolicy:
@@ -124,6 +126,8 @@ class Draft:
             deletions=tuple(self.deletions),
             notices=tuple(self.notices),
             notes=tuple(self.notes),
+            entered=tuple(self.entered),
+            ended=tuple(self.ended),
         )
 
     def begin(self, run: CurrentRun) -> None:
@@ -169,6 +173,7 @@ class Draft:
             return
         slot = slot_of_minutes(job.slot_minutes)
         launch = ActiveLaunch(run.run_id, job.launch, job.attempt, job.name, job.uid, job.created_at)
+        self.entered.append(launch)
         self.count(launches=1, retries=int(run.state is RunState.RETRYING))
         self.change(active=(*self.status.active, launch))
         self.change_run(
@@ -190,6 +195,7 @@ class Draft:
     def judge(self, active: ActiveLaunch, verdict: Verdict) -> None:
         """Move a launch from `active` to the counters, and its run to what follows."""
         self.change(active=tuple(item for item in self.status.active if item != active))
+        self.ended.append(Ended(active, verdict.outcome, verdict.reason, verdict.finished_at))
         run = self.status.run(active.run_id)
         if run is None:
             return

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from controller.model.status import DecisionNote, Status
+from controller.model.status import ActiveLaunch, DecisionNote, Outcome, Status
 
 
 class EventReason(StrEnum):
@@ -75,6 +75,16 @@ class JobDeletion:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """A launch that came to its end, and how."""
+
+    launch: ActiveLaunch
+    outcome: Outcome
+    reason: str
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """`status` is the status as it should be written once `launch` (if any) exists; equal to the old one: no write.
 
@@ -89,6 +99,9 @@ class Decision:
     notices: tuple[Notice, ...] = ()
     notes: tuple[DecisionNote, ...] = ()
     """The new decision notes, for the log and the metrics (they are in `status.decisions` too)."""
+    entered: tuple[ActiveLaunch, ...] = ()
+    """Launches that are under way from now on."""
+    ended: tuple[Ended, ...] = ()
     needs_fresh_jobs: bool = False
 
 
