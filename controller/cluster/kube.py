@@ -228,16 +228,16 @@ class KubeCluster:
         timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - handed to the library
     ) -> tuple[bytes, Mapping[str, str]]:
         try:
-            verb, url, headers, sent, _ = await self._client.param_serialize(
+            # Without the body: the client would copy it value by value, looking for models that we do not use.
+            verb, url, headers, _, _ = await self._client.param_serialize(
                 method,
                 path,
                 query_params=list((query or {}).items()),
                 header_params={"Accept": "application/json", "Content-Type": content_type},
-                body=body,
                 auth_settings=["BearerToken"],
             )
             answer = await self._client.call_api(
-                verb, url, header_params=headers, body=sent, _request_timeout=timeout or self._timeout
+                verb, url, header_params=headers, body=body, _request_timeout=timeout or self._timeout
             )
             data = cast("bytes", await answer.read())  # type: ignore[no-untyped-call]  # the client has no types
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
