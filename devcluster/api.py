@@ -137,6 +137,7 @@ class ControlPlane(_Running):
         name: str | None = None,
         *,
         controller_qps: float | None = 200,
+        audit_bodies: bool = True,
         say: Callable[[str], None] = quiet,
         places: Places | None = None,
     ) -> Self:
@@ -150,6 +151,7 @@ class ControlPlane(_Running):
             whole=False,
             controller_qps=controller_qps,
             owner=owner,
+            audit_bodies=audit_bodies,
         )
         return cls(cluster.up(wish, places, say), places)
 

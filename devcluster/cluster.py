@@ -39,6 +39,7 @@ class Wish:
     controller_qps: float | None = None
     simulated: bool = True
     owner: Process | None = None
+    audit_bodies: bool = True
 
     @property
     def mode(self) -> str:
@@ -171,6 +172,7 @@ def _start_once(
         controlplane=binaries.file(recipe.CONTROLPLANE, "controlplane"),
         kwok=binaries.file(recipe.KWOK, "kwok"),
         stages=STAGES,
+        audit_bodies=wish.audit_bodies,
     )
     starter = Starter(folder, Record(wish.name, wish.mode, plan.url, wish.owner))
     starter.record.write(folder)

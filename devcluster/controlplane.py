@@ -66,7 +66,8 @@ def prepare(plan: Plan, now: dt.datetime) -> None:
     token = secrets.token_urlsafe(32)
     write_secret(plan.pki / "admin.token", token.encode())
     write_secret(plan.pki / "tokens.csv", f'{token},admin,admin,"{MASTERS}"\n'.encode())
-    (plan.folder / "audit-policy.yaml").write_text(yaml.safe_dump(manifests.AUDIT_POLICY))
+    policy = manifests.AUDIT_POLICY if plan.audit_bodies else manifests.AUDIT_POLICY_WITHOUT_BODIES
+    (plan.folder / "audit-policy.yaml").write_text(yaml.safe_dump(policy))
 
 
 def _write_kubeconfig(plan: Plan, file: str, ca: Pair, pair: Pair) -> None:

@@ -24,6 +24,7 @@ class Plan:
     controlplane: Path  # the binary that is etcd and every part of Kubernetes
     kwok: Path
     stages: Path
+    audit_bodies: bool = True
 
     @property
     def url(self) -> str:

@@ -124,12 +124,15 @@ async def rig(
     namespaces: Iterable[str] = (NAMESPACE,),
     bodies_of: Iterable[str] = (),
 ) -> AsyncIterator[Rig]:
+    wanted = frozenset(bodies_of)
     objects = await asyncio.to_thread(operator.chart, *options)
     with tempfile.TemporaryDirectory(prefix="bench-schedule-") as folder:
-        plane = await asyncio.to_thread(ControlPlane.start, controller_qps=SETTINGS[setting])
+        plane = await asyncio.to_thread(
+            ControlPlane.start, controller_qps=SETTINGS[setting], audit_bodies=bool(wanted)
+        )
         try:
             async with Api(plane) as api:
-                made = Rig(plane, api, objects, Trail(plane.audit_log, frozenset(bodies_of)), Path(folder))
+                made = Rig(plane, api, objects, Trail(plane.audit_log, wanted), Path(folder))
                 for name in dict.fromkeys((NAMESPACE, *namespaces)):
                     await made.namespace(name, run_for)
                 await _install(made)
