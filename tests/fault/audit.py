@@ -72,6 +72,8 @@ class Tail:
         return self._by_namespace[namespace]
 
     def forget(self, namespace: str) -> None:
+        """What comes later is another plan's."""
+        self._read()
         self._by_namespace.pop(namespace, None)
 
     def close(self) -> None:

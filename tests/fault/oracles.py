@@ -324,7 +324,7 @@ def counters(evidence: Evidence) -> Iterator[str]:
                 if (after.get(name) or ZERO) < (before.get(name) or ZERO):
                     yield f"O5: {mark}: {name} went back from {before.get(name)} to {after.get(name)}"
         end = evidence.end_of(mark)
-        if end is None or expected.gone:
+        if end is None or expected.gone or expected.forgotten:
             continue
         mine = [it for it in made if it.owner == uid]
         told = (end.get("status") or {}).get("counters") or {}

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import shutil
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -24,6 +25,8 @@ STORIES = {**WORKLOADS, **UPHEAVALS}
 REFUSALS = re.compile(r"rights|revoke|namespace-away|server-|compacted")
 """Plans in which the operator is refused something: its rights are gone, or not yet known to a fresh API server."""
 AUDIT_SETTLES = 0.2
+SAMPLE = 10
+"""Every tenth namespace is deleted, the others are swept and used again."""
 CONVERGES_WITHIN = 45.0
 """After the last fault, in seconds; the longest back-off that a plan can bring about is half of it."""
 ALWAYS_ALLOWED = ("operator.problem",)
@@ -58,8 +61,7 @@ class Result:
 async def run(rig: Rig, plan: Plan, reference: dict[str, Any] | None, failures: Path | None) -> Result:
     began = time.monotonic()
     namespace = await rig.room()
-    folder = rig.folder / namespace
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(dir=rig.folder))
     scene = Scene(rig, plan, namespace, folder)
     expected: dict[str, Expected] = {}
     problems, was_quiet = [], True
@@ -88,6 +90,7 @@ async def run(rig: Rig, plan: Plan, reference: dict[str, Any] | None, failures: 
         reference=reference,
         problems=(*problems, *scene.problems, *(f"RIG: {it}" for it in scene.proxy.broken)),
     )
+    touched = f"{plan.workload} {plan.faults}"
     result = Result(
         plan,
         judge(evidence),
@@ -101,7 +104,10 @@ async def run(rig: Rig, plan: Plan, reference: dict[str, Any] | None, failures: 
     )
     if result.violations and failures is not None:
         keep(result, scene, evidence, failures)
-    rig.leave(namespace)
+    rig.leave(
+        namespace,
+        for_good=bool(result.violations or REFUSALS.search(touched) or next(rig.plans) % SAMPLE == 0),
+    )
     shutil.rmtree(folder, ignore_errors=True)
     return result
 

@@ -23,7 +23,7 @@ from tests.fault.admin import JSON_PATCH, MERGE, ApiError, until
 from tests.fault.process import ROOT
 from tests.fault.rig import CRD
 from tests.fault.scene import Scene
-from tests.fault.workloads import Expected, Run, Story, daily, done, either, past_minute
+from tests.fault.workloads import Expected, Holds, Run, Story, daily, done, either, past_minute
 
 OURS = f"{CRD}/gscsyncschedules.gscsync.io"
 SEED = 20261130
@@ -164,6 +164,32 @@ async def _stored(scene: Scene, body: Object) -> bool:
     return True
 
 
+# -- a status written by hand --------------------------------------------------------------------------------------------
+
+
+async def status_lost(scene: Scene) -> dict[str, Expected]:
+    """A run by creation and one of a slot are over, or the second goes on, when parts of the status are taken away."""
+    slot = past_minute()
+    await scene.apply("slow", schedule=daily(slot), runOnCreate=True)
+    await scene.until("slow", either(lambda status: bool(status.get("active")), done()))
+    await scene.backdate("slow", slot - timedelta(minutes=1))
+    after = scene.plan.settings["WHEN"]
+    runs_second = str(int(slot.timestamp()) // 60)
+    await scene.until("slow", done(2) if after == "over" else _runs(runs_second))
+    taken = json.loads(scene.plan.settings["STATUS"])
+    path = scene.path("gscsyncschedules", "slow") + "/status"
+    for _ in range(3):
+        await scene.rig.admin.call("PATCH", path, {"status": taken}, MERGE)
+        await scene.until("slow", lambda status: status.get("scheduleHash") and not status.get("active"))
+        await asyncio.sleep(2)
+    expected = (Run("Create"), Run("Cron", slot=slot))
+    return {"slow": Expected(expected, forgotten=True)}
+
+
+def _runs(run_id: str) -> Holds:
+    return lambda status: any(it["id"] == run_id for it in status.get("activeLaunches") or ())
+
+
 # -- what is deleted, and in which order -------------------------------------------------------------------------------
 
 
@@ -282,6 +308,7 @@ UPHEAVALS: Mapping[str, Story] = {
     "crd-changed": crd_changed,
     "crd-missing-at-start": crd_missing_at_start,
     "poisoned": poisoned,
+    "status-lost": status_lost,
     "namespace-away": namespace_away,
     "namespace-away-alone": namespace_away_alone,
     "schedule-away-alone": schedule_away_alone,
@@ -292,4 +319,9 @@ UPHEAVALS: Mapping[str, Story] = {
 }
 """Stories beside the workloads."""
 
-ALONE = frozenset(UPHEAVALS) - {"namespace-away", "namespace-away-alone", "schedule-away-alone"}
+ALONE = frozenset(UPHEAVALS) - {
+    "status-lost",
+    "namespace-away",
+    "namespace-away-alone",
+    "schedule-away-alone",
+}

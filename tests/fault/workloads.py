@@ -38,6 +38,8 @@ class Expected:
     policy: str = "Forbid"
     gone: bool = False
     """Deleted before its run could end."""
+    forgotten: bool = False
+    """Somebody took its counters away; they begin anew."""
 
 
 UTC_ZONE = ZoneInfo("Etc/UTC")

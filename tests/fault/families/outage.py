@@ -7,18 +7,6 @@ from collections.abc import Mapping, Sequence
 from tests.fault.plan import Fault, Plan
 from tests.fault.run import Result
 
-STATUSES: tuple[tuple[str, object], ...] = (
-    ("erased", None),
-    ("counters-gone", {"counters": None}),
-    ("no-launches", {"activeLaunches": None}),
-    ("no-run", {"currentRun": None}),
-    ("no-watermark", {"lastScheduleTime": None}),
-    ("no-epoch", {"effectiveSince": None, "scheduleHash": None}),
-    ("no-first-visit", {"firstVisitDone": None}),
-    ("no-tokens", {"handledTokens": None}),
-)
-"""Parts of the status that somebody with the right takes away."""
-
 
 def plans(references: Mapping[str, Result], *, release: bool) -> Sequence[Plan]:
     made = []

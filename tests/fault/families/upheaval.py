@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from tests.fault.plan import CRASHES, Fault, Plan
@@ -11,9 +12,36 @@ from tests.fault.upheavals import ALONE, UPHEAVALS
 SLOW = frozenset({"server-2-min", "compacted"})
 
 
+STATUSES: tuple[tuple[str, object], ...] = (
+    ("all", None),
+    ("counters", {"counters": None}),
+    ("launches", {"activeLaunches": None}),
+    ("run", {"currentRun": None}),
+    ("run-and-launches", {"currentRun": None, "activeLaunches": None}),
+    ("watermark", {"lastScheduleTime": None}),
+    ("epoch", {"effectiveSince": None, "scheduleHash": None}),
+    ("first-visit", {"firstVisitDone": None}),
+    ("history", {"history": None, "lastRun": None}),
+    ("all-but-conditions", {"scheduleHash": None, "effectiveSince": None, "lastScheduleTime": None, "currentRun": None,
+                            "activeLaunches": None, "counters": None, "history": None, "firstVisitDone": None}),
+)  # fmt: skip
+"""Parts of the status that somebody with the right takes away."""
+
+
 def plans(references: Mapping[str, Result], *, release: bool) -> Sequence[Plan]:
-    made = []
+    made: list[Plan] = []
+    made += [
+        Plan(
+            f"upheaval/status-lost/{name}-{when}",
+            "status-lost",
+            settings={"STATUS": json.dumps(taken), "WHEN": when},
+        )
+        for name, taken in STATUSES
+        for when in ("over", "running")
+    ]
     for story in UPHEAVALS:
+        if story == "status-lost":
+            continue
         if not release and story in SLOW:
             continue
         settings = {"POISONS": "120" if release else "20"} if story == "poisoned" else {}
