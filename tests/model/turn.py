@@ -118,7 +118,7 @@ class Operator:
             mute,
             mute,
             _SETTINGS,
-            clock,  # type: ignore[arg-type]
+            clock,
         )
         return table, clock, Loop(self._line, table, launcher, clock)
 
