@@ -47,7 +47,7 @@ def say(text: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
     parser.add_argument("--story", action="append", help="only this story (may be given several times)")
-    parser.add_argument("--states", type=int, default=15_000, help="states of each story (default 15,000)")
+    parser.add_argument("--states", type=int, default=20_000, help="states of each story (default 20,000)")
     parser.add_argument("--depth", type=int, default=100, help="steps from the beginning at most")
     parser.add_argument(
         "--rest-every", type=int, default=10, help="bring every n-th leaf to rest (default 10)"
