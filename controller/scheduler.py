@@ -39,6 +39,8 @@ IDLE_SECONDS = 0.5
 """How often a replica that may not run looks whether it may."""
 STEP_SECONDS = 5.0
 """A wall clock that moved this much against the monotonic one is checked before anything is decided."""
+BREATH = 50
+"""Decisions without letting others run: ten thousand in one go took longer than the Lease lasts on a busy machine."""
 RESTLESS = 8
 """Writes in a row without a quiet turn after which a schedule is slowed down: nothing may spin."""
 
@@ -133,30 +135,32 @@ class Scheduler:
             if not self._alarms.rests(uid)
         ]
         self._metrics.queue(len(uids))
-        works, unsure = self._decide_all(uids, held, fresh=False)
+        works, unsure = await self._decide_all(uids, held, fresh=False)
         if unsure:
             listed = await self._list({entry.schedule.namespace for entry in unsure})
             sure = [entry.schedule.uid for entry in unsure if entry.schedule.namespace in listed]
             for entry in unsure:
                 if entry.schedule.namespace not in listed:
                     self._set_back(entry.schedule.uid, "its Jobs could not be listed")
-            works += self._decide_all(sure, held, fresh=True)[0]
+            works += (await self._decide_all(sure, held, fresh=True))[0]
         works, full = self.queues.split(works, self._clock.now())
         if full:
-            works += self._decide_all(full, held, fresh=True, queued=full)[0]
+            works += (await self._decide_all(full, held, fresh=True, queued=full))[0]
         created = await asyncio.gather(*(self._create(work) for work in works))
         await asyncio.gather(*(self._finish(work) for work in created if work is not None))
         self._metrics.queue(0)
 
     # -- deciding -----------------------------------------------------------------------------------------------------
 
-    def _decide_all(
+    async def _decide_all(
         self, uids: Iterable[str], held: str, *, fresh: bool, queued: Mapping[str, str] = _NOBODY
     ) -> tuple[list[Work], list[Entry]]:
         works: list[Work] = []
         unsure: list[Entry] = []
         site = Site(self._environment, self._policy().mode)
-        for uid in uids:
+        for number, uid in enumerate(uids):
+            if number % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
             entry = self._table.entry(uid)
             if entry is None:
                 self._forget(uid)
