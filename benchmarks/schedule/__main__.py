@@ -43,8 +43,7 @@ async def measure_lag(sizes: list[int], settings: list[str], peers: Peers, keep:
         groups = [small] if small else []
         for group in (*groups, *([size] for size in sizes if size > MOST_AT_ONCE)):
             say(f"lag: {group} due, controller manager at {setting}")
-            # At 20 requests a second the controller manager leaves the machine idle, so both can be due together.
-            together = setting == "default" or group is small
+            together = group is small
             asked: list[Awaitable[Figures]] = [lag.ours(setting, due, among(due)) for due in group]
             if peers:
                 asked += [lag.cron_jobs(setting, due, among(due)) for due in group]
