@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 
 from tests.fault.plan import Plan
-from tests.fault.sweep import FAMILIES, repeat, sweep
+from tests.fault.report import table
+from tests.fault.sweep import FAMILIES, repeat, say, sweep
 
 FAILURES = Path(".build") / "fault"
 
@@ -32,12 +33,17 @@ def main() -> int:
     many.add_argument("--size", choices=["ci", "release"], default="ci")
     many.add_argument("--family", nargs="*", choices=sorted(FAMILIES), default=sorted(FAMILIES))
     many.add_argument("--only", default="", help="only plans whose name contains this")
+    told = commands.add_parser("report", help="one table of the results of several sweeps")
+    told.add_argument("results", nargs="+", type=Path)
     for command in (one, many):
         command.add_argument("--side-by-side", type=int, default=16)
     given = parser.parse_args()
     faulthandler.register(signal.SIGUSR1)
     # A connection that is cut on purpose is no error to be told about; mistakes of the proxy make its plan fail.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    if given.command == "report":
+        say(table(given.results))
+        return 0
     if given.command == "run":
         plans = [Plan.read(file) for file in given.plans]
         return asyncio.run(repeat(plans, given.times, given.side_by_side, given.failures))

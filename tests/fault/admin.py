@@ -14,6 +14,7 @@ import aiohttp
 
 from devcluster.api import ControlPlane
 
+PATIENCE = aiohttp.ClientTimeout(total=90)
 JSON = "application/json"
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -47,18 +48,17 @@ class Admin:
         self, method: str, path: str, body: Any = None, content_type: str = JSON
     ) -> dict[str, Any]:
         data = None if body is None else json.dumps(body)
-        async with self.session.request(
-            method,
-            self.url + path,
-            data=data,
-            headers={"Content-Type": content_type},
-            timeout=aiohttp.ClientTimeout(total=20),
-        ) as answer:
-            text = await answer.text()
-            if answer.status >= 400:
-                raise ApiError(answer.status, f"{method} {path}: {text}")
-            found: dict[str, Any] = json.loads(text)
-            return found
+        try:
+            async with self.session.request(
+                method, self.url + path, data=data, headers={"Content-Type": content_type}, timeout=PATIENCE
+            ) as answer:
+                text = await answer.text()
+        except TimeoutError as error:
+            raise ApiError(0, f"{method} {path}: no answer within {PATIENCE.total} s") from error
+        if answer.status >= 400:
+            raise ApiError(answer.status, f"{method} {path}: {text}")
+        found: dict[str, Any] = json.loads(text)
+        return found
 
     def stream(self, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         return self.session.get(self.url + path, raise_for_status=True)

@@ -14,6 +14,7 @@ from typing import Protocol
 from tests.fault import faketime
 from tests.fault.families import clock, crash, outage, replicas, requests, upheaval, watch
 from tests.fault.plan import Plan
+from tests.fault.report import RESULTS, record, table
 from tests.fault.rig import Rig, a_rig
 from tests.fault.run import Result, run
 from tests.fault.workloads import WORKLOADS
@@ -45,6 +46,8 @@ def say(text: str) -> None:
 
 async def sweep(size: str, families: Iterable[str], only: str, width: int, failures: Path) -> int:
     families = tuple(families)
+    failures.mkdir(parents=True, exist_ok=True)
+    (failures / RESULTS).unlink(missing_ok=True)
     if "clock" in families:
         await faketime.ensure()
     async with a_rig() as rig:
@@ -58,11 +61,7 @@ async def sweep(size: str, families: Iterable[str], only: str, width: int, failu
         }
         together = [plan for plans in chosen.values() for plan in plans]
         results += await run_all(rig, together, references, width, failures)
-    total = Report()
-    for family, plans in chosen.items():
-        names = {plan.name for plan in plans}
-        total.add(family, [result for result in results if result.plan.name in names])
-    say(total.text())
+    say(table([failures / RESULTS]))
     if rig.left_over:
         say(f"O6: these namespaces did not go away: {rig.left_over}")
     return 1 if rig.left_over or any(result.violations for result in results) else 0
@@ -119,6 +118,7 @@ async def run_all(
             except Exception:  # noqa: BLE001 - a plan that breaks the rig must be told like one that fails
                 result = Result(plan, [f"RIG: {traceback.format_exc()}"], 0.0)
         done += 1
+        record(failures / RESULTS, result)
         if result.violations or say_all:
             word = "VIOLATED" if result.violations else "held"
             say(f"{word} {plan.name} ({result.seconds:.1f} s, {result.struck} struck)")
@@ -132,24 +132,3 @@ async def run_all(
     together = sorted((plan for plan in plans if not plan.alone), key=lambda plan: -plan.waits)
     results = list(await asyncio.gather(*(one(plan) for plan in together)))
     return results + [await one(plan) for plan in plans if plan.alone]
-
-
-class Report:
-    """A table for a person."""
-
-    def __init__(self) -> None:
-        self._rows: list[str] = []
-
-    def add(self, family: str, results: Sequence[Result]) -> None:
-        struck = sum(result.struck for result in results)
-        violated = sum(bool(result.violations) for result in results)
-        vacuous = sum(result.vacuous for result in results)
-        lives = sum(result.lives for result in results)
-        seconds = sum(result.seconds for result in results)
-        self._rows.append(
-            f"{family:12} {len(results):6} {struck:7} {vacuous:8} {lives:6} {violated:9} {seconds:9.0f}"
-        )
-
-    def text(self) -> str:
-        head = f"{'family':12} {'plans':>6} {'faults':>7} {'unstruck':>8} {'starts':>6} {'violated':>9} {'plan-s':>9}"
-        return "\n".join(["", head, *self._rows])

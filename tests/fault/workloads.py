@@ -117,7 +117,7 @@ async def snooze(scene: Scene) -> dict[str, Expected]:
 
 async def timeout(scene: Scene) -> dict[str, Expected]:
     """The image is missing at first, then the program runs for ever, then all is well."""
-    await scene.apply("stuck", runOnCreate=True, pendingDeadlineSeconds=8, timeoutSeconds=1,
+    await scene.apply("stuck", runOnCreate=True, pendingDeadlineSeconds=8, timeoutSeconds=300,
                       retry={"backoff": {"type": "Fixed", "baseSeconds": 1}})  # fmt: skip
 
     def runs_second(status: Mapping[str, Any]) -> bool:
