@@ -14,6 +14,11 @@ RESULTS = "results.jsonl"
 HEAD = f"{'family':12} {'plans':>6} {'faults':>7} {'unstruck':>8} {'starts':>6} {'violated':>8} {'plan-s':>7} {'MiB':>5}"
 
 
+def begin(failures: Path) -> None:
+    """Forget the results of the sweep before."""
+    (failures / RESULTS).unlink(missing_ok=True)
+
+
 def record(file: Path, result: Result) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     line = {
@@ -47,4 +52,5 @@ def table(files: Iterable[Path]) -> str:
 
 
 def _sum(rows: Iterable[dict[str, Any]], key: str) -> int:
-    return round(sum(row[key] for row in rows))
+    total: float = sum(row[key] for row in rows)
+    return round(total)

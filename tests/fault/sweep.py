@@ -14,7 +14,7 @@ from typing import Protocol
 from tests.fault import faketime
 from tests.fault.families import clock, crash, outage, replicas, requests, upheaval, watch
 from tests.fault.plan import Plan
-from tests.fault.report import RESULTS, record, table
+from tests.fault.report import RESULTS, begin, record, table
 from tests.fault.rig import Rig, a_rig
 from tests.fault.run import Result, run
 from tests.fault.workloads import WORKLOADS
@@ -46,8 +46,7 @@ def say(text: str) -> None:
 
 async def sweep(size: str, families: Iterable[str], only: str, width: int, failures: Path) -> int:
     families = tuple(families)
-    failures.mkdir(parents=True, exist_ok=True)
-    (failures / RESULTS).unlink(missing_ok=True)
+    begin(failures)
     if "clock" in families:
         await faketime.ensure()
     async with a_rig() as rig:
