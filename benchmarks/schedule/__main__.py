@@ -28,6 +28,7 @@ SMOKE_BELOW = 100
 Peers = bool
 MOST_AT_ONCE = 100
 """Measurements of so few are made side by side; larger ones have the machine for themselves."""
+RUN_MINUTES = 5
 AMONG = 10_000
 """The largest size is due among so many schedules, if it is 5,000 or more."""
 
@@ -112,7 +113,7 @@ async def measure(sizes: list[int], settings: list[str], parts: list[str], peers
     if "order" in parts:
         await measure_order(min(largest, 1000), keep)
     if "runs" in parts:
-        await measure_runs(min(largest, 200), 5, keep)
+        await measure_runs(min(largest, 200), RUN_MINUTES, keep)
     if "idle" in parts:
         await measure_idle(100, 60, keep)
     if "scale" in parts:
