@@ -9,6 +9,7 @@ was frozen finds out before its next write, and each request's time-out is short
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,12 +60,19 @@ class Lease:
 
     async def hold(self, on_renewed: Callable[[], Awaitable[object]] | None = None) -> None:
         """Renew for ever; return when leadership is lost. Before that, nothing has to be told: ask `is_leading`."""
+        pause = self._terms.interval
         while self.is_leading():
-            await self._clock.sleep(self._terms.interval)
+            await self._clock.sleep(pause)
             if not self.is_leading():
                 break
-            if await self._try() and on_renewed is not None:
-                await on_renewed()
+            renewed = await self._try()
+            # A slow answer has used up a third of the time already; waiting as long again would leave no third try.
+            pause = self._terms.interval if renewed else self._terms.interval / 4
+            if renewed and on_renewed is not None:
+                # Whatever it asks must not cost us the next renewal.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._terms.request_seconds):
+                        await on_renewed()
         self._renewed_at = None
 
     async def release(self) -> None:

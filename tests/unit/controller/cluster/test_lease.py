@@ -156,6 +156,19 @@ async def test_a_lost_answer_to_a_renewal_is_not_counted_as_one(cluster, clock) 
     await ended(holding)
 
 
+async def test_a_failed_renewal_is_tried_again_soon(cluster, clock) -> None:
+    one = lease(cluster, clock, "one")
+    await one.acquire()
+    holding = await started(one.hold())
+    cluster.faults.append(Fault("get_lease", Unavailable("slow"), times=6))
+    await clock.advance(9)
+    assert cluster.calls.count("replace_lease") == 1
+    assert one.is_leading()
+    await clock.advance(3)
+    assert one.is_leading()
+    await ended(holding)
+
+
 async def test_each_renewal_tells(cluster, clock) -> None:
     one = lease(cluster, clock, "one")
     await one.acquire()
