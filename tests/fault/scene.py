@@ -161,31 +161,24 @@ class Scene:
         return True
 
     async def hasten(self, name: str) -> None:
-        """The run that waits for its retry need not wait any longer."""
-        await self._set_past(name, "currentRun", "/status/currentRun/notBefore")
-
-    async def outlive(self, name: str) -> None:
-        """The launch that runs has been running for longer than it may."""
-        await self._set_past(name, "activeLaunches", "/status/activeLaunches/0/startTime")
-
-    async def _set_past(self, name: str, part: str, pointer: str) -> None:
-        """Unless somebody wrote in between: then it is looked at again."""
-        field = pointer.rsplit("/", 1)[1]
+        """The run that waits for its retry need not wait any longer; looked at again when somebody wrote in between."""
         while True:
-            view = self.rig.mirror.views[self.namespace]
-            item = view.schedules.get(name) or {}
-            found = (item.get("status") or {}).get(part) or {}
-            if field not in (found[0] if isinstance(found, list) else found):
+            item = self.rig.mirror.views[self.namespace].schedules.get(name) or {}
+            if "notBefore" not in ((item.get("status") or {}).get("currentRun") or {}):
                 return
+            past = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
             patch = [
-                {"op": "test", "path": "/metadata/resourceVersion", "value": item["metadata"]["resourceVersion"]},
-                {"op": "replace", "path": pointer, "value": f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"},
-            ]  # fmt: skip
+                {
+                    "op": "test",
+                    "path": "/metadata/resourceVersion",
+                    "value": item["metadata"]["resourceVersion"],
+                },
+                {"op": "replace", "path": "/status/currentRun/notBefore", "value": past},
+            ]
+            path = self.path("gscsyncschedules", name) + "/status"
             try:
-                await self.rig.admin.call(
-                    "PATCH", self.path("gscsyncschedules", name) + "/status", patch, JSON_PATCH
-                )
-            except (ApiError, aiohttp.ClientError, TimeoutError):
+                await self.rig.admin.call("PATCH", path, patch, JSON_PATCH)
+            except (ApiError, aiohttp.ClientError):
                 await asyncio.sleep(0.1)
             else:
                 return

@@ -49,7 +49,7 @@ ODD: tuple[tuple[str, str, object], ...] = (
 
 def workload_of(on: str) -> str:
     """One in whose course such requests are made."""
-    return "timeout" if on == "delete jobs" else "retry"
+    return "prune" if on == "delete jobs" else "retry"
 
 
 def plans(references: Mapping[str, Result], *, release: bool) -> Sequence[Plan]:
