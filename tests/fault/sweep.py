@@ -69,7 +69,7 @@ async def sweep(size: str, families: Iterable[str], only: str, width: int, failu
 async def repeat(plans: Sequence[Plan], times: int, width: int, failures: Path) -> int:
     """Run given plans, each so often, against their references."""
     async with a_rig() as rig:
-        names = {plan.workload for plan in plans}
+        names = {plan.workload for plan in plans} & set(WORKLOADS)
         references = await refer(rig, width, failures, names=names)
         many = [plan.named(f"{plan.name}#{time_}") for plan in plans for time_ in range(1, times + 1)]
         results = await run_all(rig, many, references, width, failures, say_all=True)
