@@ -6,6 +6,8 @@ import asyncio
 import gc
 import importlib.metadata
 import os
+import signal
+import sys
 
 import click
 import prometheus_client
@@ -30,6 +32,9 @@ def main(context: click.Context) -> None:
 @main.command()
 def run() -> None:
     """Serve until SIGTERM (default)."""
+    # Until the loop has its own handler: what is asked to stop while it still begins holds nothing, and as process 1
+    # of a container it would not even hear of it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = load(os.environ)
     except ConfigurationError as error:
