@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
-STOP_SECONDS = 10.0
+STOP_SECONDS = 30.0
+"""A pod's grace period."""
 LINE_LIMIT = 2**20
 
 
@@ -78,7 +80,6 @@ class Ended:
     meant: bool
     killed: bool = False
     """By the plan, with SIGKILL."""
-    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -92,6 +93,8 @@ class Operator:
     by_exec: bool = False
     ends: list[Ended] = field(default_factory=list)
     lives: int = 0
+    stops: list[float] = field(default_factory=list)
+    """How long each took to go when it was asked to, in seconds."""
     pid: int = 0
     peak_mb: int = 0
     _exit: asyncio.Future[int] | None = None
@@ -150,14 +153,15 @@ class Operator:
         if self._signal(signal.SIGKILL) and ended is not None:
             await asyncio.wait([ended])
 
-    async def terminate(self) -> float:
-        """SIGTERM; how long it took to go. A new one is started at once."""
+    async def terminate(self) -> None:
+        """SIGTERM; what does not go within a pod's grace period is killed, as the kubelet does. A new one is started."""
         self._meant = True
-        loop = asyncio.get_running_loop()
-        began, ended = loop.time(), self._exit
+        began, ended = time.monotonic(), self._exit
         if self._signal(signal.SIGTERM) and ended is not None:
             await asyncio.wait([ended], timeout=STOP_SECONDS)
-        return loop.time() - began
+            self.stops.append(time.monotonic() - began)
+            if self._signal(signal.SIGKILL):
+                await asyncio.wait([ended])
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
@@ -166,16 +170,12 @@ class Operator:
         self._signal(signal.SIGCONT)
 
     async def stop(self) -> Ended:
-        """SIGTERM for good; what is not gone within a pod's grace is killed, and its exit code says so."""
+        """SIGTERM for good."""
         self._stopping = True
         self.thaw()
-        seconds = await self.terminate()
-        if self._exit is not None and not self._exit.done():
-            self._signal(signal.SIGKILL)
-            await asyncio.wait([self._exit])
+        await self.terminate()
         if self._watcher is not None:
             await self._watcher
-        self.ends[-1].seconds = seconds
         return self.ends[-1]
 
     def log_lines(self) -> list[str]:

@@ -29,6 +29,7 @@ def record(file: Path, result: Result) -> None:
         "violated": bool(result.violations),
         "seconds": round(result.seconds, 1),
         "peak": result.peak_mb,
+        "stop": round(result.slowest_stop, 2),
     }
     with file.open("a") as out:
         out.write(json.dumps(line) + "\n")
@@ -48,6 +49,9 @@ def table(files: Iterable[Path]) -> str:
             f" {_sum(found, 'starts'):6} {_sum(found, 'violated'):8} {_sum(found, 'seconds'):7}"
             f" {max((it['peak'] for it in found), default=0):5}"
         )
+    stops = sorted(it["stop"] for row in rows.values() for it in row)
+    if stops:
+        lines.append(f"from SIGTERM to the end: median {stops[len(stops) // 2]} s, longest {stops[-1]} s")
     return "\n".join(lines)
 
 

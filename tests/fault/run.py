@@ -51,6 +51,7 @@ class Result:
     shape: dict[str, Any] | None = None
     peak_mb: int = 0
     lives: int = 0
+    slowest_stop: float = 0.0
 
     @property
     def vacuous(self) -> bool:
@@ -101,6 +102,7 @@ async def run(rig: Rig, plan: Plan, reference: dict[str, Any] | None, failures: 
         shape(evidence) if expected else None,
         max(operator.peak_mb for operator in scene.operators),
         sum(operator.lives for operator in scene.operators),
+        max((stop for operator in scene.operators for stop in operator.stops), default=0.0),
     )
     if result.violations and failures is not None:
         keep(result, scene, evidence, failures)
