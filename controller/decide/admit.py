@@ -46,6 +46,9 @@ def admit(draft: Draft, cron: Cron | None, *, held: str, queued: str, fresh: boo
             draft.change(waiting=())
             if ask is not None:
                 manual.begin(draft, ask)
+                if ask.kind == manual.RETRY:
+                    # The run was closed: until the status says that it is open again, a Job of it would be a stray.
+                    return True
             else:
                 _begin_slot(draft, slots)
     elif draft.status.waiting:
@@ -61,6 +64,8 @@ def _no_room(draft: Draft, spec: Spec) -> str:
     running = status.active[-1] if status.active else None
     if spec.concurrency is ConcurrencyPolicy.ALLOW:
         return f"for one of {len(status.runs)} runs" if len(status.runs) >= RUNS_LIMIT else ""
+    if draft.strangers:
+        return f"for Job {draft.strangers[0]} to end"
     if running is not None:
         what = f"run {running.run_id}, launch {running.launch}"
         return f"until {what} is gone" if spec.concurrency is ConcurrencyPolicy.REPLACE else f"for {what}"
@@ -113,7 +118,11 @@ def _queue(draft: Draft, run: CurrentRun, why: str) -> None:
 def _alone(draft: Draft) -> bool:
     """Whether a launch on its way keeps every other from starting: always, but with `Allow`."""
     spec = draft.schedule.spec
-    return bool(draft.status.active) and spec is not None and spec.concurrency is not ConcurrencyPolicy.ALLOW
+    return (
+        bool(draft.status.active or draft.strangers)
+        and spec is not None
+        and spec.concurrency is not ConcurrencyPolicy.ALLOW
+    )
 
 
 def _due(draft: Draft, cron: Cron, spec: Spec) -> Due:

@@ -17,6 +17,7 @@ from controller.decide.cron import Cron
 from controller.decide.draft import Draft
 from controller.decide.epoch import coalesce, decided_until, schedule_hash
 from controller.decide.slots import Due, due
+from controller.model.decision import JobDeletion
 from controller.model.job import JobRecord, JobState
 from controller.model.names import job_name, run_id_of_creation, slot_of_minutes
 from controller.model.schedule import CatchUp, Schedule
@@ -60,6 +61,28 @@ def next_unknown(draft: Draft, mine: list[JobRecord]) -> JobRecord | None:
     """
     unknown = [job for job in mine if _unknown(draft, job) and genuine(draft.schedule, job)]
     return min(unknown, key=lambda job: (job.created_at, draft.status.run(job.run_id) is None), default=None)
+
+
+def strangers(draft: Draft, mine: Iterable[JobRecord]) -> list[JobRecord]:
+    """Jobs of ours that go on though the status does not call them active.
+
+    A create can arrive late, when another operator has gone on without it: no run waits for such a Job, and two launches
+    must not run at once, so it is ended. One of a time to come was made by a clock that was wrong, and is waited for.
+    """
+    known = {item.job_name for item in draft.status.active}
+    found = [
+        job
+        for job in mine
+        if job.state is JobState.ACTIVE
+        and job.name not in known
+        and not (job.pod is not None and job.pod.exit_code is not None)
+        and genuine(draft.schedule, job)
+    ]
+    for job in found:
+        if not job.deleting and slot_of_minutes(job.slot_minutes) <= draft.now + _AHEAD:
+            draft.deletions.append(JobDeletion(job.name, job.uid, "Stray"))
+            draft.note("Deleting", f"Stray: {job.name} belongs to no run under way")
+    return found
 
 
 def take(draft: Draft, job: JobRecord, cron: Cron | None) -> None:

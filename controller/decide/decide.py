@@ -76,6 +76,9 @@ def decide(
         adopt.take(draft, job, cron)
         if not _settle(draft, mine, fresh=jobs_fresh):
             return ask_again
+    if (found := adopt.strangers(draft, mine)) and not jobs_fresh:
+        return ask_again
+    draft.strangers = tuple(job.name for job in found)
     epoch.turn(draft, lost=lost)
     if not draft.status.tokens_seen:
         manual.record_first_visit(draft)

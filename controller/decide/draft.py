@@ -78,6 +78,8 @@ class Draft:
         self.notices: list[Notice] = []
         self.notes: list[DecisionNote] = []
         self.entered: list[ActiveLaunch] = []
+        self.strangers: tuple[str, ...] = ()
+        """Jobs of ours that go on and belong to no run under way."""
         self.ended: list[Ended] = []
 
     @property

@@ -23,6 +23,7 @@ from controller.model.status import TOKENS_LIMIT, CurrentRun, Outcome, RunRecord
 REPEAT = timedelta(hours=1)
 """Within this time a second run by hand is refused while the first is unfinished or succeeded."""
 MAX_ATTEMPT = 20
+RETRY = "retry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _hashes(asks: Asks) -> dict[str, str]:
     """The wishes that stand, by kind: hash of the token, however it is wrapped; of the whole text if it is unreadable."""
     found = {}
     if asks.retry:
-        found["retry"] = digest("retry", asks.retry.strip())
+        found[RETRY] = digest("retry", asks.retry.strip())
     if asks.cancel:
         found["cancel"] = digest("cancel", asks.cancel.strip())
     if asks.run_now:

@@ -77,8 +77,8 @@ MUTANTS = (
             Change(
                 "controller/decide/draft.py",
                 "        self.change(active=tuple(item for item in self.status.active if item != active))\n"
-                "        run = self.status.run(active.run_id)\n",
-                "        run = self.status.run(active.run_id)\n",
+                "        self.ended.append(",
+                "        self.ended.append(",
             ),
         ),
     ),

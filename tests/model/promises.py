@@ -139,7 +139,7 @@ def at_delete(book: Book, world: World, job: Job) -> None:
     status = book.statuses[world.held.status]
     active = {item.job_name: item for item in status.active}
     doomed = active.get(job.name)
-    if job.deleting:
+    if job.deleting or job.uid in world.past.strays:
         return
     if job.end and doomed is None:
         hold("no result is deleted unread", told(status, job) or not counted(world, job), f"{job.name}")

@@ -145,15 +145,17 @@ def test_it_is_followed_once_and_again_with_another_token() -> None:
     assert world.status.consecutive_failures == 0
 
 
-def test_an_operator_that_dies_after_the_create_does_not_give_a_second_one() -> None:
+def test_an_operator_that_dies_around_the_create_does_not_give_a_second_one() -> None:
     world = exhausted()
     world.retry = f"{RUN}/again"
     world.now = at("05:00")
-    try:
+    world.turn()
+    assert len(world.made) == 2, "first the status says that the run is open again"
+    with pytest.raises(Died):
         world.turn(dies="created")
-    except Died:
-        world.rest()
+    world.rest()
     assert [item.launch for item in world.made] == [1, 2, 3]
+    assert world.deleted == []
     assert world.status.current is not None
     assert world.status.current.state is RunState.PENDING
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from contract.run_spec import unix_minutes
 from controller.decide.decide import after_create, decide
 from controller.model.decision import CreateResult, EventReason
-from controller.model.job import JobState
-from controller.model.names import run_id_of_token
+from controller.model.job import JobRecord, JobState
+from controller.model.names import job_name, run_id_of_slot, run_id_of_token
 from controller.model.status import Outcome, RunState, Status
-from tests.unit.controller.decide.world import Died, World, at, summary
+from tests.unit.controller.decide.world import UID, Died, World, at, summary
 
 
 def dying(world: World, where: str) -> World:
@@ -328,3 +329,62 @@ def test_slots_that_went_with_a_launch_nobody_recorded_are_counted_when_it_is_ad
     world.go("05:06")
     assert [launch.slot for launch in world.made] == [at("05:00")]
     assert world.status.counters.slots_coalesced == 8
+
+
+# -- strangers ---------------------------------------------------------------------------------------------------------
+
+
+def stranger(world: World, of: str, launch: int) -> JobRecord:
+    """A Job that a frozen operator created after another had gone on without it."""
+    run_id = run_id_of_slot(at(of))
+    job = replace(
+        world.job(),
+        name=job_name("marketing", UID, run_id, launch),
+        uid=f"late-{of}",
+        run_id=run_id,
+        slot_minutes=unix_minutes(at(of)),
+        launch=launch,
+        created_at=world.now,
+        state=JobState.ACTIVE,
+        finished_at=None,
+        pod=None,
+    )
+    world.jobs[job.name] = job
+    return job
+
+
+def test_a_job_that_arrives_when_its_run_is_over_is_ended_and_nothing_starts_beside_it() -> None:
+    world = World(now=at("04:00"))
+    world.rest()
+    world.finish(0, summary())
+    late = stranger(world, "04:00", 2)
+    world.rest()
+    assert world.deleted == [late.name]
+    world.go("2026-03-11T04:00")
+    assert len(world.made) == 1, "its program may still be running"
+    del world.jobs[late.name]
+    world.rest()
+    assert len(world.made) == 2
+    assert world.status.counters.launches == 2
+
+
+def test_a_job_of_a_time_to_come_is_waited_for_and_not_deleted() -> None:
+    world = World(now=at("04:00"))
+    world.rest()
+    world.finish(0, summary())
+    stranger(world, "2026-03-11T04:00", 1)
+    world.run_now = "t"
+    world.rest()
+    assert world.deleted == []
+    assert [item.trigger for item in world.made] == ["Cron"], "nothing is launched beside it"
+
+
+def test_somebody_elses_job_with_our_labels_holds_nobody_up() -> None:
+    world = World(now=at("04:00"))
+    world.rest()
+    world.finish(0, summary())
+    odd = replace(stranger(world, "04:00", 2), name="odd")
+    world.jobs = {name: job for name, job in world.jobs.items() if job.launch == 1} | {"odd": odd}
+    world.go("2026-03-11T04:00")
+    assert world.deleted == []
+    assert len(world.made) == 2
