@@ -60,7 +60,12 @@ MUTANTS = (
     Mutant(
         "no adoption on 409",
         "leaders",
-        ("counters equal a recount", "no two launches run at once", "every slot is accounted for"),
+        (
+            "deletes only what the status dooms",
+            "counters equal a recount",
+            "no two launches run at once",
+            "every slot is accounted for",
+        ),
         (
             Change(
                 "controller/act/launcher.py",
