@@ -124,7 +124,15 @@ class Almanac:
         # The clock may have been put forward just at `start`: what it passed over then is named, too.
         first = min(shows(zone, start), shows(zone, start - MINUTE) + MINUTE)
         last = max(wall for wall, _ in passed)
-        named = [(wall, fires(zone, wall)) for wall in every_minute(first, last)]
+        named: list[tuple[datetime, datetime]] = []
+        next_one = fires(zone, last)
+        for wall in reversed(list(every_minute(first, last))):
+            found = moments(zone, wall)
+            next_one = (
+                found[0] if found else next_one
+            )  # as `fires` says, without walking each gap again for each minute
+            named.append((wall, next_one))
+        named.reverse()
         return cls(start, end, by_day([it for it in named if start <= it[1] <= end]), by_day(passed))
 
 
