@@ -173,11 +173,20 @@ class Launcher:
         try:
             # Dying just before: the intent is in the status, so the next start deletes it. Just after: it is gone.
             await self._cluster.delete_job(namespace, name, uid)
-        except (NotFound, Conflict):
-            # Gone already, or another object took the name: in both cases the one we meant does not exist.
+        except (NotFound, Conflict) as error:
+            # Gone already, or another object took the name. Were it only said so, it would run on with nobody to end it.
+            if await self._exists(namespace, name, uid):
+                raise Unavailable(f"Job {name} is still there: {error}"[:512]) from error
             self._table.drop_job(uid)
         else:
             self._table.condemn_job(uid)
+
+    async def _exists(self, namespace: str, name: str, uid: str) -> bool:
+        try:
+            body = await self._cluster.get_job(namespace, name)
+        except NotFound:
+            return False
+        return str((body.get("metadata") or {}).get("uid")) == uid
 
 
 def _record(answer: Body) -> JobRecord:

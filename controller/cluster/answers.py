@@ -14,6 +14,7 @@ from controller.cluster.port import (
     ClusterError,
     Conflict,
     NotFound,
+    NotServed,
     Refused,
     Throttled,
     Unauthorized,
@@ -33,7 +34,8 @@ def error_of(status: int, body: bytes, retry_after: str | None) -> ClusterError 
     if status == 401:
         return Unauthorized(text)
     if status == 404:
-        return NotFound(text)
+        # Without a Status it is no object that is missing: the API server does not serve the path (yet, or any more).
+        return NotFound(text) if reason else NotServed(text)
     if status == 409:
         return AlreadyExists(text) if reason == "AlreadyExists" else Conflict(text)
     if status == 429:

@@ -19,7 +19,7 @@ from kubernetes.aio.config import ConfigException
 
 from controller.cluster.access import configure
 from controller.cluster.answers import error_of
-from controller.cluster.port import NotFound, Refused, Unauthorized, Unavailable
+from controller.cluster.port import NotFound, NotServed, Refused, Unauthorized, Unavailable
 from controller.model import names
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class KubeCluster:
     async def _served(self) -> bool:
         try:
             answer = await self._json("GET", GROUP_PATH)
-        except NotFound:
+        except (NotFound, NotServed):
             return False
         return any(resource.get("name") == names.PLURAL for resource in answer.get("resources") or ())
 

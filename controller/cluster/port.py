@@ -15,6 +15,7 @@ ClusterError
 ├── Throttled       429: `retry_after` in seconds
 ├── NotLeader       a write of ours that the gate stopped before it left: another replica may lead
 └── Unavailable     5xx, time-out, connection lost: the write may or may not have happened
+    └── NotServed   404 for the path itself: the resource's definition is not there at this moment
 """
 
 from __future__ import annotations
@@ -62,6 +63,10 @@ class Throttled(ClusterError):  # noqa: N818
 
 class Unavailable(ClusterError):  # noqa: N818
     """No answer, or a 5xx: what was asked may or may not have happened."""
+
+
+class NotServed(Unavailable):
+    """The path is not served now; it says nothing about the object."""
 
 
 class NotLeader(ClusterError):  # noqa: N818

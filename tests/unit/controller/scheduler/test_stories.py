@@ -344,6 +344,16 @@ async def test_dying_around_a_delete_deletes_in_the_end(house, after) -> None:
     assert house.jobs()[0]["metadata"]["deletionTimestamp"]
 
 
+@pytest.mark.parametrize("error", [NotFound("gone"), Conflict("another")], ids=["not found", "conflict"])
+async def test_a_job_that_is_only_said_to_be_gone_is_deleted_all_the_same(house, error) -> None:
+    house.apply()
+    await house.at(4)
+    house.cluster.faults.append(Fault("delete_job", error))
+    await house.wait(301)
+    await house.wait(5)
+    assert house.jobs()[0]["metadata"]["deletionTimestamp"]
+
+
 async def test_a_deleted_schedule_is_forgotten_with_its_series(house) -> None:
     house.apply()
     await house.at(4)
