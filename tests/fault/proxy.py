@@ -158,6 +158,8 @@ class Proxy:
                     await asyncio.sleep(float(fault.value) - 1)
                 case "status":
                     return status_answer(**fault.value)
+                case "not-served":
+                    return web.Response(status=404, text="404 page not found\n")
                 case "body" if not on.startswith("watch"):
                     return odd_answer(str(fault.value))
                 case "limit":

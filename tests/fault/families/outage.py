@@ -10,7 +10,7 @@ from tests.fault.run import Result
 
 def plans(references: Mapping[str, Result], *, release: bool) -> Sequence[Plan]:
     made = []
-    workloads = sorted(references) if release else ["first-slot", "overlap", "retry"]
+    workloads = sorted(references) if release else ["first-slot", "overlap"]
     for workload in workloads:
         made += [
             Plan(f"outage/{workload}/10-s", workload, (Fault("create jobs", "api-down", value=10),)),

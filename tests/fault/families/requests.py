@@ -22,7 +22,7 @@ def code(number: int, **more: object) -> dict[str, object]:
 FAULTS: tuple[Answer, ...] = (
     ("401", "status", code(401)),
     ("403", "status", code(403)),
-    ("404", "status", code(404)),
+    ("404-no-path", "not-served", None),
     ("409", "status", code(409)),
     ("410", "status", code(410)),
     ("429-seconds", "status", code(429, headers={"Retry-After": "1"})),

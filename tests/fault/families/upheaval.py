@@ -9,7 +9,7 @@ from tests.fault.plan import CRASHES, Fault, Plan
 from tests.fault.run import Result
 from tests.fault.upheavals import ALONE, UPHEAVALS
 
-SLOW = frozenset({"server-2-min", "compacted"})
+SLOW = frozenset({"server-2-min", "server-10-s", "compacted"})
 
 
 STATUSES: tuple[tuple[str, object], ...] = (

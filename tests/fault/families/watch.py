@@ -67,9 +67,9 @@ def plans(references: Mapping[str, Result], *, release: bool) -> Sequence[Plan]:
         return [*single, *streams, *every]
     chance = random.Random(SEED)
     quick = [plan for plan in single if not plan.name.endswith("delay-90")]
-    picked = chance.sample(quick, min(90, len(quick)))
+    picked = chance.sample(quick, min(80, len(quick)))
     return [
         *sorted(picked, key=lambda plan: plan.name),
-        *chance.sample(streams, min(40, len(streams))),
+        *chance.sample(streams, min(26, len(streams))),
         *every[:6],
     ]
