@@ -22,6 +22,11 @@ def seed() -> int:
     return SEED
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no process waits for it at the end."""
+    items.sort(key=lambda item: "changed_code" not in item.nodeid)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     sums: dict[str, int] = {}
     for reports in terminalreporter.stats.values():
