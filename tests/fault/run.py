@@ -151,9 +151,10 @@ def bad_lines(scene: Scene) -> list[str]:
             stopping = event == "operator.stopping" or (stopping and event != "operator.starting")
             if said.get("level") not in {"ERROR", "CRITICAL"} or event in ALWAYS_ALLOWED:
                 continue
-            if stopping and logger.startswith("kopf."):
-                continue  # it says what it was asked to leave undone
-            if not explained or ("Traceback" in line and "controller/" in line):
+            # Stopping, kopf says what it was asked to leave undone; after such faults, what ended it.
+            if (stopping or explained) and logger.startswith("kopf."):
+                continue
+            if not explained or "Traceback" in line:
                 found.append(line)
     return found
 
