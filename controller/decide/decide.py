@@ -176,15 +176,18 @@ def _settle(draft: Draft, mine: list[JobRecord], *, fresh: bool) -> bool:
 def _go_on(draft: Draft, active: ActiveLaunch, job: JobRecord, *, fresh: bool) -> bool:
     """A launch that goes on: note its start, or that it must end. False when the Jobs and pods must be listed first."""
     seen = active
-    if active.started_at is None and job.pod is not None and job.pod.started_at is not None:
-        seen = replace(active, started_at=job.pod.started_at.replace(microsecond=0))
-        if run := draft.status.run(active.run_id):
+    run = draft.status.run(active.run_id)
+    if job.suspended:
+        # Kueue keeps it waiting, or took its pod away: it starts anew when it is let in again.
+        seen = replace(active, started_at=None)
+        if run and run.state in (RunState.QUEUED, RunState.PENDING, RunState.RUNNING):
+            draft.change_run(run, state=RunState.QUEUED)
+    elif active.started_at is None and (begun := _begun(job)) is not None:
+        seen = replace(active, started_at=begun.replace(microsecond=0))
+        if run:
             draft.change_run(run, state=RunState.RUNNING)
-    elif run := draft.status.run(active.run_id):
-        # Suspended by Kueue it waits in a queue; started, or resumed, it waits for its container.
-        state = RunState.QUEUED if job.suspended else RunState.PENDING
-        if run.state is not state and run.state in (RunState.QUEUED, RunState.PENDING):
-            draft.change_run(run, state=state)
+    elif run and run.state is RunState.QUEUED:
+        draft.change_run(run, state=RunState.PENDING)
     doom = (
         overdue(job, seen, draft.schedule.spec, draft.now)
         if draft.schedule.spec and not active.doomed
@@ -201,6 +204,11 @@ def _go_on(draft: Draft, active: ActiveLaunch, job: JobRecord, *, fresh: bool) -
     if seen != active:
         draft.change(active=tuple(seen if item == active else item for item in draft.status.active))
     return True
+
+
+def _begun(job: JobRecord) -> datetime | None:
+    """When the container of its pod started; a pod that was taken away does not count."""
+    return job.pod.started_at if job.pod is not None and not job.pod.gone else None
 
 
 def _stop(draft: Draft) -> None:

@@ -122,9 +122,10 @@ def _started(job: JobRecord, active: ActiveLaunch) -> datetime | None:
     pod, known = job.pod, active.started_at
     if pod is not None and not pod.gone and (known is None or pod.created_at > known):
         return pod.started_at
-    if known is not None and job.admitted_at is not None and known < job.admitted_at - _CLOCKS_DIFFER:
+    begun = known or (pod.started_at if pod is not None else None)
+    if begun is not None and job.admitted_at is not None and begun < job.admitted_at - _CLOCKS_DIFFER:
         return None
-    return known or (pod.started_at if pod is not None else None)
+    return begun
 
 
 def pending_reason(job: JobRecord, seconds: int | None = None) -> tuple[str, str]:

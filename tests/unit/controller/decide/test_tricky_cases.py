@@ -248,6 +248,9 @@ def test_c12_a_job_that_kueue_takes_away_for_hours_is_neither_overdue_nor_failed
     world.now = at("04:02")
     world._change(suspended=True, admitted_at=None, pod=stopped)
     world.rest()
+    assert world.status.current is not None
+    assert world.status.current.state is RunState.QUEUED, "it waits for its turn, and is shown so"
+    assert world.status.active[0].started_at is None
     world.go("09:00")
     assert world.deleted == []
     assert len(world.made) == 1
@@ -258,11 +261,31 @@ def test_c12_a_job_that_kueue_takes_away_for_hours_is_neither_overdue_nor_failed
     world.rest()
     world.go("09:05:59")
     assert world.deleted == [], "its container may take its time anew"
+    assert world.status.current.state is RunState.PENDING
     world._change(pod=replace(again, started_at=at("09:05:59")))
     world.go("09:15:59")
     assert world.deleted == [], "and the program has its whole `timeoutSeconds`"
+    assert world.status.current.state is RunState.RUNNING
     world.finish(0, summary())
     assert world.status.history[0].outcome is Outcome.SUCCEEDED
+
+
+def test_c12_let_in_again_its_container_has_a_deadline_of_its_own() -> None:
+    world = World(now=at("04:00"))
+    world.rest()
+    world.start()
+    world.go("04:01")
+    pod = world.job().pod
+    assert pod is not None
+    world._change(suspended=True, admitted_at=None, pod=replace(pod, gone=True))
+    world.rest()
+    world.go("09:01")
+    world._change(suspended=False, admitted_at=at("09:01"))
+    world.rest()
+    world.go("09:05:59")
+    assert world.deleted == []
+    world.go("09:06:01")
+    assert world.deleted, "no pod came up within `pendingDeadlineSeconds` of being let in"
 
 
 # -- L3, L6, L12: edits -----------------------------------------------------------------------------------------------------
