@@ -49,6 +49,11 @@ class Call:
         return _SEARCH_TYPES.get(given.replace("_", "").lower(), given)
 
     @property
+    def dimensions(self) -> tuple[str, ...]:
+        given = self.hint("dimensions")
+        return tuple(str(name) for name in given) if isinstance(given, list) else ()
+
+    @property
     def start_row(self) -> int:
         value = self.hint("startRow")
         return value if isinstance(value, int) else 0

@@ -53,6 +53,8 @@ class Match(Model):
     type: SearchType | None = None
     day: str | None = None
     start_row: int | None = None
+    grouped_by: str | None = None
+    """A dimension that the query groups by: tells the pages of a cell from totals."""
     nth: Annotated[int, Field(ge=1)] = 1
     """The first match that the rule acts on."""
     times: Annotated[int, Field(ge=1)] | None = None
@@ -68,6 +70,8 @@ class Match(Model):
             (self.start_row, call.start_row),
         )
         if any(want is not None and want != have for want, have in wanted):
+            return False
+        if self.grouped_by is not None and self.grouped_by not in call.dimensions:
             return False
         return self.day is None or call.day <= self.day <= call.last_day
 

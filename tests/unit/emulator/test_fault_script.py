@@ -46,11 +46,13 @@ def rule(kind: str = "rate-403", **match: Any) -> dict[str, Any]:
         ({"day": "2026-03-13"}, False),
         ({"start_row": 25000}, True),
         ({"start_row": 0}, False),
+        ({"grouped_by": "page"}, True),
+        ({"grouped_by": "date"}, False),
     ],
     ids=str,
 )
 def test_a_rule_matches_when_all_its_members_agree(match: dict[str, Any], agrees: bool) -> None:
-    given = call(type="googleNews", startRow=25000)
+    given = call(type="googleNews", startRow=25000, dimensions=["page", "country"])
     assert (script(rule(**match)).take(given) is not None) is agrees
 
 
