@@ -14,6 +14,7 @@ from typing import Protocol
 from contract import Workspace
 from contract.run_spec import DataState, SearchType
 from sync.plan.cells import Cell, FetchedCell
+from sync.plan.totals import Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class Probe:
     first_incomplete: date | None
     """Where data begin that Google may still change; None when it did not say."""
     impressions: Mapping[date, float] = field(default_factory=dict)
+    clicks: Mapping[date, float] = field(default_factory=dict)
+
+    def totals(self, day: date) -> Totals:
+        """A day that the answer does not name had nothing."""
+        return Totals(float(self.clicks.get(day, 0)), float(self.impressions.get(day, 0)))
 
     def shows_rows(self, day: date) -> bool:
         return self.impressions.get(day, 0) > 0

@@ -143,6 +143,7 @@ class GoogleAccount:
             requests=gathered.pages,
             duplicates=gathered.duplicates,
             quarantined=gathered.quarantined,
+            consistent=gathered.consistent,
         )
 
     def _buckets(self, property_: str) -> tuple[Bucket, ...]:

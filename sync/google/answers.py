@@ -146,16 +146,18 @@ def decode_probe(body: bytes) -> Probe:
     if not isinstance(rows, list):
         raise BadBodyError("`rows` is no list")
     impressions: dict[date, float] = {}
+    clicks: dict[date, float] = {}
     for row in rows:
         keys = row.get("keys") if isinstance(row, dict) else None
         day = _day(keys[0]) if isinstance(keys, list) and keys else None
-        shown = row.get("impressions") if isinstance(row, dict) else None
-        if day is not None and isinstance(shown, int | float):
-            impressions[day] = impressions.get(day, 0) + shown
+        for name, sums in (("impressions", impressions), ("clicks", clicks)):
+            shown = row.get(name) if isinstance(row, dict) else None
+            if day is not None and isinstance(shown, int | float):
+                sums[day] = sums.get(day, 0) + shown
     first = None
     if isinstance(metadata, dict):
         first = _day(metadata.get("first_incomplete_date")) or _day(metadata.get("firstIncompleteDate"))
-    return Probe(first, impressions)
+    return Probe(first, impressions, clicks)
 
 
 def decode_sites(body: bytes) -> Sequence[Site]:

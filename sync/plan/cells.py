@@ -11,6 +11,7 @@ from datetime import date
 from typing import NamedTuple
 
 from contract.run_spec import DimensionSet, SearchType
+from sync.plan.totals import Totals
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,6 +57,10 @@ class FetchedCell:
     requests: int = 0
     duplicates: int = 0
     quarantined: tuple[str, ...] = ()
+    consistent: bool = True
+    """False when its pages do not fit together: rows are missing, or came with two sets of numbers."""
+    totals: Totals | None = None
+    """What the probe showed of its day just before; None when the next run shall not rely on this answer."""
 
 
 @dataclass(frozen=True, slots=True)
