@@ -75,6 +75,10 @@ SIZES ?= 1,100,1000,5000
 bench-schedule: $(STAMP) ## Start lag beside CronJobs, calls, memory, take-over (SIZES=20: a smoke run of two minutes)
 	@$(PY) -m benchmarks.schedule --sizes $(SIZES) $(if $(OUT),--out $(OUT))
 
+.PHONY: bench-sync
+bench-sync: $(STAMP) ## The sync beside other connectors: speed, log, memory, wrong rows (ONLY=ours: two minutes)
+	@$(PY) -m benchmarks.sync $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--out $(OUT))
+
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck, yamllint
 	@$(BIN)/ruff check .

@@ -6,6 +6,7 @@ and not as a strange test result. Everything else in the package takes these fro
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -87,6 +88,10 @@ class Config(Model):
     """`classic` errors carry `errors[]`; `details` ones only `status` and `details[]`, as newer front-ends do."""
     quota_status: Literal[403, 429] = 403
     """How the limits of identities and projects are refused."""
+    revision: Annotated[int, Field(ge=0)] = 0
+    """How often Google counted anew: from 1 on, every tenth row of every day has other numbers, other ones each time."""
+    published_anew: frozenset[date] = frozenset()
+    """Days whose settled rows are those that the fresh stage had shown: some vanish, some appear, some change."""
     zero_rows: bool = False
     """Days without data appear as rows of zeros in answers grouped by date alone, and in totals."""
     gzip: bool = True

@@ -69,6 +69,8 @@ class Dataset:
     def __init__(self, seed: int, config: Config) -> None:
         self._seed = str(seed)
         self._cap = config.cap
+        self._revision = config.revision
+        self._published_anew = config.published_anew
         self._properties = {prop.url: prop for prop in config.properties}
         rows_held = config.cache_megabytes * 1024 * 1024 // 4 // ROW_BYTES
         self._universes: Cache[list[Atom]] = Cache(rows_held // 2, len)
@@ -96,6 +98,8 @@ class Dataset:
         return Totals(_sum(rows, "clicks"), _sum(rows, "impressions"))
 
     def _generate(self, url: str, day: date, search_type: SearchType, stage: Stage) -> list[Row]:
+        if stage is Stage.FINAL and day in self._published_anew:
+            stage = Stage.FRESH
         prop = self._properties[url]
         configured = prop.rows.get(search_type, 0)
         rng = random.Random(f"{self._seed}|{url}|{day.isoformat()}|{search_type}")
@@ -112,6 +116,8 @@ class Dataset:
         ghosts, newcomers = set(movers[:moving]), set(movers[moving:])
         hidden = ghosts if stage is Stage.FINAL else newcomers
         shown = _measure([atoms[index] for index in chosen], hidden, count, stage, rng, search_type)
+        if self._revision:
+            shown = [_recounted(row, self._revision) if n % 10 == 0 else row for n, row in enumerate(shown)]
         if len(shown) > self._cap:
             shown = _untie_border(shown, self._cap)
         if search_type in NO_QUERY:
@@ -149,6 +155,11 @@ def _measure(
         position = ratio(max(place, impressions), impressions) if has_position else None
         rows.append(Row(*atom, clicks, impressions, position))
     return rows
+
+
+def _recounted(row: Row, revision: int) -> Row:
+    position = None if row.position is None else row.position + revision / 8
+    return row._replace(impressions=row.impressions + revision, position=position)
 
 
 def _untie_border(rows: list[Row], cap: int) -> list[Row]:

@@ -52,6 +52,30 @@ def test_every_day_is_deterministic_distinct_and_plausible(
         assert (row.device == "") == (search_type == "discover")
 
 
+def test_a_recount_gives_every_tenth_row_other_numbers_and_no_other_row() -> None:
+    def shown(revision: int) -> dict[object, Row]:
+        prop = Property(url=SITE, rows={"web": 500})
+        data = Dataset(1, Config(properties=(prop,), revision=revision))
+        return {row.key: row for row in data.named(SITE, DAY, "web", Stage.FINAL)}
+
+    first, second, third = (shown(revision) for revision in range(3))
+    assert first.keys() == second.keys() == third.keys()
+    assert sum(first[key] != second[key] for key in first) == 50
+    assert sum(second[key] != third[key] for key in first) == 50
+
+
+def test_a_day_published_anew_has_other_rows_and_its_neighbours_do_not() -> None:
+    prop = Property(url=SITE, rows={"web": 500})
+    before, after = (
+        Dataset(1, Config(properties=(prop,), published_anew=days))
+        for days in (frozenset(), frozenset({DAY}))
+    )
+    for day, same in ((DAY, False), (DAY - timedelta(days=1), True)):
+        old, new = (data.named(SITE, day, "web", Stage.FINAL) for data in (before, after))
+        assert (old == new) is same
+        assert ({row.key for row in old} == {row.key for row in new}) is same
+
+
 @pytest.mark.parametrize("rows", [10, 333, 2000])
 def test_final_data_differs_from_fresh_data_in_rows_that_vanish_appear_and_change(rows: int) -> None:
     data = dataset(rows)

@@ -1,0 +1,1 @@
+"""The sync beside other connectors: same stand-in for Google, same rows, same Postgres."""

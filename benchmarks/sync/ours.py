@@ -1,0 +1,85 @@
+"""This project's sync: a process with a RunSpec, as in a Job."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, time
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from benchmarks.sync.case import DIMENSIONS, LAST_DAY, PROPERTY, Ground, Rows, Size
+
+REQUESTS_PER_SECOND = 100.0
+"""The most that a RunSpec allows: the limit to be found is the program's, not Google's."""
+
+
+class Ours:
+    name = "gsc-sync"
+    fact_tables: tuple[str, ...] = ("gsc.page_query",)
+    other_tables: tuple[str, ...] = ("gsc.page", "gsc.query")
+
+    def install(self) -> None:
+        """It is here."""
+
+    def commands(self, ground: Ground, google: str, number: int) -> list[list[str]]:
+        del google
+        spec = ground.folder / f"spec-{number}.json"
+        spec.write_text(json.dumps(_spec(ground, number)))
+        return [[sys.executable, "-m", "sync", "run", "--spec", str(spec)]]
+
+    def environment(self, ground: Ground, google: str) -> Mapping[str, str]:
+        del ground
+        return {
+            "GSC_SYNC_API_BASE_URL": f"{google}/webmasters/v3",
+            "GSC_SYNC_TOKEN_URL": f"{google}/token",
+            "GSC_SYNC_LOG_FORMAT": "json",
+        }
+
+    def questions(self, size: Size) -> list[dict[str, Any]]:
+        return [
+            {
+                "startDate": day.isoformat(), "endDate": day.isoformat(), "dimensions": list(DIMENSIONS[1:]),
+                "type": "web", "dataState": "all", "startRow": start, "rowLimit": 25_000,
+            }
+            for day in size.window
+            for start in sorted({0, size.rows})
+        ]  # fmt: skip
+
+    def rows(self, ground: Ground, connection: psycopg.Connection[Any]) -> Rows:
+        del ground
+        for day, page, query, country, device, *metrics in connection.execute(
+            "SELECT day, page, query, country, device, clicks, impressions, position FROM gsc.v_page_query"
+        ):
+            yield (day.isoformat(), page, query, country, device), (metrics[0], metrics[1], metrics[2])
+
+
+def _spec(ground: Ground, number: int) -> dict[str, Any]:
+    secret = ground.folder / "warehouse"
+    secret.mkdir(exist_ok=True)
+    for key, value in conninfo_to_dict(ground.database).items():
+        (secret / key).write_text(str(value))
+    (secret / "sslmode").write_text("disable")
+    credentials = ground.folder / "credentials.json"
+    credentials.write_text(json.dumps(ground.credentials))
+    return {
+        "scheduleUid": "bench",
+        "namespace": "bench",
+        "name": "bench",
+        "runId": f"m-{number}",
+        "slot": datetime.combine(LAST_DAY, time(20), UTC).isoformat(),
+        "timeoutSeconds": 3600,
+        "window": {"days": ground.size.days},
+        "workspaces": [
+            {
+                "name": "bench",
+                "credentialsPath": str(credentials),
+                "properties": {"include": [PROPERTY]},
+            }
+        ],
+        "destination": {"path": str(secret)},
+        "limits": {"requestsPerSecondPerProperty": REQUESTS_PER_SECOND},
+    }
