@@ -6,6 +6,7 @@ termination message. Neither program imports the other: everything both must kno
 
 from contract.errors import ContractError
 from contract.exit_codes import ExitCode
+from contract.merge import merge
 from contract.run_spec import (
     Destination,
     Limits,
@@ -32,4 +33,5 @@ __all__ = [
     "Workspace",
     "WorkspaceFailure",
     "WorkspaceSuccess",
+    "merge",
 ]

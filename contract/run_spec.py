@@ -17,6 +17,9 @@ from contract.document import Document
 
 ENVIRONMENT_VARIABLE = "GSC_SYNC_RUN_SPEC"
 MAX_BYTES = 64 * 1024
+INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
+"""Set by Kubernetes in each pod of an Indexed Job: 0 for the first."""
+MAX_SHARDS = 32
 
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -116,6 +119,9 @@ class RunSpec(Document):
     launch: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Grows with every Job of a run; the fence in `gsc.run` compares it."""
     trigger: Trigger = Trigger.MANUAL
+    shards: Annotated[int, Field(ge=1, le=MAX_SHARDS)] = 1
+    """Pods that share the launch; the index of each comes from `JOB_COMPLETION_INDEX`, and each does the properties that a
+    hash gives it."""
     timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
     """Of the program, from its start. The soft deadline lies at 95 % of it."""
     window: Window = Window()

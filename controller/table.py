@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
+
+from controller.pods import Pods
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,22 +32,13 @@ class Entry(NamedTuple):
     status: Status
 
 
-@dataclass(frozen=True, slots=True)
-class Pod:
-    """What the table keeps of a pod, beside the Job it belongs to."""
-
-    job_uid: str
-    facts: PodFacts
-    version: int
-
-
 class Table:
     def __init__(self) -> None:
         self._schedules: dict[str, Entry] = {}
         self._uid_of: dict[tuple[str, str], str] = {}
         self._jobs: dict[str, JobRecord] = {}
         self._jobs_of: dict[str, set[str]] = {}
-        self._pods: dict[str, Pod] = {}
+        self._pods = Pods()
         self._dead: OrderedDict[str, None] = OrderedDict()
         self._orphans: set[str] = set()
         self._changed: dict[str, None] = {}
@@ -81,8 +74,8 @@ class Table:
         return self._with_pod(job) if job else None
 
     def _with_pod(self, job: JobRecord) -> JobRecord:
-        pod = self._pods.get(job.uid)
-        return replace(job, pod=pod.facts) if pod else job
+        pod = self._pods.facts(job.uid, job.shards)
+        return replace(job, pod=pod) if pod else job
 
     # -- waking -------------------------------------------------------------------------------------------------------
 
@@ -148,37 +141,24 @@ class Table:
     def drop_job(self, uid: str) -> None:
         self._bury(uid)
         job = self._jobs.pop(uid, None)
-        self._pods.pop(uid, None)
+        self._pods.drop(uid)
         if job is None:
             return
         self._unlink(job)
         self._touch_owner(job)
 
     def put_pod(self, job_uid: str, facts: PodFacts, resource_version: str) -> bool:
-        """Keep a newer pod of the same Job instead of an older one; one pod's facts only get newer."""
+        """Take in what a pod says; True when it is news."""
         if job_uid in self._dead:
             return False
-        fresh = version(resource_version)
-        known = self._pods.get(job_uid)
-        if known is None:
-            merged = facts
-        elif known.facts.uid == facts.uid and known.version >= fresh:
+        if not self._pods.put(job_uid, facts, version(resource_version)):
             return False
-        else:
-            merged = known.facts.updated(facts)
-            if merged == known.facts:
-                if merged.uid == facts.uid:
-                    self._pods[job_uid] = replace(known, version=fresh)
-                return False
-        self._pods[job_uid] = Pod(job_uid, merged, fresh)
         self._touch_job(job_uid)
         return True
 
     def lose_pod(self, job_uid: str, pod_uid: str) -> None:
         """Note that the pod object is gone; what it told stays."""
-        known = self._pods.get(job_uid)
-        if known and known.facts.uid == pod_uid and not known.facts.gone:
-            self._pods[job_uid] = replace(known, facts=replace(known.facts, gone=True))
+        if self._pods.lose(job_uid, pod_uid):
             self._touch_job(job_uid)
 
     # -- resync -------------------------------------------------------------------------------------------------------
@@ -195,9 +175,9 @@ class Table:
     def pod_uids(self, namespace: str = "") -> frozenset[tuple[str, str]]:
         """(Job UID, pod UID) of pods not known to be gone."""
         return frozenset(
-            (uid, pod.facts.uid)
-            for uid, pod in self._pods.items()
-            if not pod.facts.gone and (job := self._jobs.get(uid)) and namespace in {"", job.namespace}
+            (uid, pod_uid)
+            for uid, pod_uid in self._pods.standing()
+            if (job := self._jobs.get(uid)) and namespace in {"", job.namespace}
         )
 
     def drop_absent_schedules(self, before: Iterable[str], seen: set[str]) -> int:
@@ -214,10 +194,10 @@ class Table:
 
     def drop_orphan_pods(self) -> int:
         """Drop facts whose Job is unknown now and was at the last call: a Job may only be late, a pod is told once."""
-        orphans = {uid for uid in self._pods if uid not in self._jobs}
+        orphans = {uid for uid in self._pods.jobs() if uid not in self._jobs}
         dropped = orphans & self._orphans
         for uid in dropped:
-            del self._pods[uid]
+            self._pods.drop(uid)
         self._orphans = orphans - dropped
         return len(dropped)
 

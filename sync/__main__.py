@@ -175,11 +175,11 @@ def _summary_path(settings: Settings, environment: Mapping[str, str]) -> Path | 
 
 
 def _look(world: World, path: Path | None, command: Look) -> int:
-    """`plan` and `check`: read, ask, show, write nothing."""
+    """`plan` and `check`: read, ask, show, write nothing; what shards would share is shown whole."""
     started = world.clock.monotonic()
     try:
         settings = load(world.environment)
-        spec = read_spec(path, world.environment, settings)
+        spec = read_spec(path, world.environment, settings).model_copy(update={"shards": 1})
         configure(settings, world.logs, world.terminal(), bound_fields(spec))
         with parts(spec, settings, world.clock, started) as made:
             return command(made, world)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from contract import ContractError, RunSpec
-from contract.run_spec import ENVIRONMENT_VARIABLE, MAX_BYTES
+from contract.run_spec import ENVIRONMENT_VARIABLE, INDEX_VARIABLE, MAX_BYTES
 from sync.clock import Clock
 from sync.errors import ConfigurationError
 from sync.events import Events
@@ -52,6 +52,7 @@ class Parts:
     clock: Clock
     started: float
     switch: Switch = field(default_factory=Switch)
+    shard: int = 0
 
     def launch(self, store: Store) -> Launch:
         return Launch(
@@ -64,6 +65,7 @@ class Parts:
             self.events,
             self.started,
             self.switch,
+            self.shard,
         )
 
 
@@ -94,9 +96,25 @@ def read_spec(path: Path | None, environment: Mapping[str, str], settings: Setti
     return spec.model_copy(update={"window": spec.window.model_copy(update={"days": settings.days})})
 
 
+def shard_of(spec: RunSpec, settings: Settings) -> int:
+    """Which shard this process is; one that is not divided is the first and only.
+
+    Raises ConfigurationError when the index does not fit the order.
+    """
+    if spec.shards == 1:
+        return 0
+    if settings.shard is None or settings.shard >= spec.shards:
+        given = "is not set" if settings.shard is None else f"is {settings.shard}"
+        raise ConfigurationError(
+            f"The order is divided into {spec.shards} shards, and {INDEX_VARIABLE} {given}; it must be 0 to {spec.shards - 1}."
+        )
+    return settings.shard
+
+
 @contextmanager
 def parts(spec: RunSpec, settings: Settings, clock: Clock, started: float) -> Iterator[Parts]:
-    """Everything but the store. Raises ConfigurationError when the extra certificate authority cannot be read."""
+    """Everything but the store. Raises ConfigurationError when the extra certificate authority cannot be read, or the shard is none."""
+    shard = shard_of(spec, settings)
     stop = Stop(
         clock,
         soft_deadline=started + spec.soft_deadline_seconds,
@@ -123,7 +141,7 @@ def parts(spec: RunSpec, settings: Settings, clock: Clock, started: float) -> It
         skew=SkewWatch(clock.now),
     )
     try:
-        yield Parts(spec, accounts, stop, tally, events, clock, started, Switch(settings.switch_path))
+        yield Parts(spec, accounts, stop, tally, events, clock, started, Switch(settings.switch_path), shard)
     finally:
         transport.close()
 

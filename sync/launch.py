@@ -31,10 +31,11 @@ class Launch:
     started: float
     """Moment of `clock.monotonic()` at which the launch began."""
     switch: Switch = field(default_factory=Switch)
+    shard: int = 0
 
     @property
     def run(self) -> RunKey:
-        return RunKey(self.spec.schedule_uid, self.spec.run_id)
+        return RunKey(self.spec.schedule_uid, self.spec.run_id, self.shard, self.spec.shards)
 
     def elapsed_ms(self) -> int:
         return int((self.clock.monotonic() - self.started) * 1000)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from contract.run_spec import INDEX_VARIABLE, MAX_SHARDS
 from sync.errors import ConfigurationError
 
 PREFIX = "GSC_SYNC_"
@@ -57,6 +58,8 @@ class Settings(BaseSettings):
     """false: `run` does nothing and succeeds."""
     days: Annotated[int, Field(ge=1, le=480)] | None = None
     """In place of the window's days in the RunSpec."""
+    shard: Annotated[int, Field(ge=0, lt=MAX_SHARDS)] | None = None
+    """Without prefix: Kubernetes sets JOB_COMPLETION_INDEX."""
 
     @classmethod
     def settings_customise_sources(
@@ -72,21 +75,26 @@ class Settings(BaseSettings):
         return (init_settings,)
 
 
+def variable(name: str) -> str:
+    """The environment variable of a field."""
+    return INDEX_VARIABLE if name == "shard" else PREFIX + name.upper()
+
+
 def load(environment: Mapping[str, str]) -> Settings:
     """Read the settings of an environment.
 
     Raises ConfigurationError naming each variable that is wrong and what is allowed.
     """
     given = {
-        name: environment[PREFIX + name.upper()]
+        name: environment[variable(name)]
         for name in Settings.model_fields
-        if environment.get(PREFIX + name.upper(), "") != ""
+        if environment.get(variable(name), "") != ""
     }
     try:
         return Settings(**given)  # type: ignore[arg-type]  # strings, which the model turns into what it needs
     except ValidationError as error:
         problems = [
-            f"{PREFIX}{str(detail['loc'][0]).upper()}: {detail['msg'].removeprefix('Value error, ')}"
+            f"{variable(str(detail['loc'][0]))}: {detail['msg'].removeprefix('Value error, ')}"
             for detail in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         raise ConfigurationError(f"The environment is wrong: {'; '.join(problems)}.") from None

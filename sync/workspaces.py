@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 
@@ -30,6 +30,7 @@ from sync.errors import (
 from sync.launch import Done, Halt, Launch
 from sync.outcomes import Ending, PropertyOutcome, WorkspaceOutcome, conclude
 from sync.plan.choice import Chosen, choose
+from sync.plan.shards import share_of
 from sync.property_sync import PropertySync
 from sync.stop import Stop, StopReason
 
@@ -82,6 +83,7 @@ def sync_workspaces(launch: Launch, done: Done, tick: Callable[[], None]) -> lis
 
     def seek(workspace: Workspace) -> None:
         place = find(workspace, launch.accounts, launch.stop)
+        place = replace(place, chosen=share_of(place.chosen, launch.shard, launch.spec.shards))
         found[workspace.name] = place
         launch.tally.found(len(place.chosen.properties))
         for turn, name in enumerate(place.chosen.properties):

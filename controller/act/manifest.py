@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.run_spec import unix_minutes
 from controller.act.pod import CONTAINER, GRACE_SECONDS, pod_spec
+from controller.act.work_order import shards_of
 from controller.model import names
 
 if TYPE_CHECKING:
@@ -47,9 +48,7 @@ def job(launch: Launch, schedule: Schedule, settings: Settings) -> dict[str, Any
             ],
         },
         "spec": {
-            "backoffLimit": 0,
-            "completions": 1,
-            "parallelism": 1,
+            **_division(shards_of(launch, spec)),
             "podReplacementPolicy": "Failed",
             "activeDeadlineSeconds": spec.pending_deadline_seconds + spec.timeout_seconds + GRACE_SECONDS,
             "ttlSecondsAfterFinished": spec.history.max_age_seconds,
@@ -61,6 +60,18 @@ def job(launch: Launch, schedule: Schedule, settings: Settings) -> dict[str, Any
                 "spec": pod_spec(launch, schedule, spec, settings),
             },
         },
+    }
+
+
+def _division(shards: int) -> dict[str, Any]:
+    """One pod, or one a shard, all at once; none is made anew by Kubernetes, and no shard ends the others."""
+    if shards == 1:
+        return {"backoffLimit": 0, "completions": 1, "parallelism": 1}
+    return {
+        "completionMode": "Indexed",
+        "backoffLimitPerIndex": 0,
+        "completions": shards,
+        "parallelism": shards,
     }
 
 

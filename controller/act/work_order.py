@@ -34,6 +34,7 @@ def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
         launch=launch.launch,
         trigger=Trigger(launch.trigger),
         timeout_seconds=spec.timeout_seconds,
+        shards=shards_of(launch, spec),
         window=Window(days=launch.window_days or spec.window_days, data_state=spec.data_state),
         dry_run=launch.dry_run,
         search_types=list(spec.search_types),
@@ -62,6 +63,11 @@ def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
             grace_seconds=GRACE_SECONDS,
         ),
     )
+
+
+def shards_of(launch: Launch, spec: Spec) -> int:
+    """Pods that share the launch; a dry run only looks, and one pod is enough for that."""
+    return 1 if launch.dry_run else spec.shards
 
 
 def places_of(spec: Spec) -> dict[SecretKey | OAuthSecret, str]:

@@ -60,6 +60,8 @@ class PodFacts:
     disruption: Disruption = Disruption.NONE
     gone: bool = False
     """The pod object has been deleted since."""
+    shard: int = 0
+    """Its completion index, in an Indexed Job."""
 
     def updated(self, newer: PodFacts) -> PodFacts:
         """The newer facts, without forgetting what only the older ones knew; another pod replaces them whole."""
@@ -100,7 +102,10 @@ class JobRecord:
     """Somebody else lets it start: Kueue."""
     admitted_at: datetime | None = None
     """When the Job controller began with it, again after each suspension."""
+    shards: int = 1
+    """Pods that share the launch."""
     pod: PodFacts | None = None
+    """What its pod said, or its pods together (`shards.merged`)."""
 
     @property
     def pending_since(self) -> datetime:

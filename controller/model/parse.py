@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from contract.run_spec import DataState, DimensionSet, SearchType
+from contract.run_spec import MAX_SHARDS, DataState, DimensionSet, SearchType
 from controller.model.names import ANNOTATION_CANCEL, ANNOTATION_RETRY, ANNOTATION_RUN_NOW
 from controller.model.parse_job import parse_job, parse_pod
 from controller.model.raw import mapping, moment, text, whole
@@ -110,6 +110,7 @@ def _spec(spec: Mapping[str, Any]) -> Spec:
             "spec.pendingDeadlineSeconds", spec.get("pendingDeadlineSeconds", 300), 1, 86_400
         ),
         retry=_retry(mapping(spec.get("retry"))),
+        shards=_number("spec.shards", spec.get("shards", 1), 1, MAX_SHARDS),
         min_success_ratio=_ratio("spec.minSuccessRatio", spec.get("minSuccessRatio", 0)),
         window_days=_number("spec.window.days", window.get("days", 14), 1, 480),
         data_state=DataState(data_state),

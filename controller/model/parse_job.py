@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from contract.run_spec import Trigger
+from contract.run_spec import MAX_SHARDS, Trigger
 from controller.model import names
 from controller.model.job import (
     MAX_REASON_TEXT,
@@ -25,6 +25,7 @@ from controller.model.job import (
 from controller.model.raw import mapping, moment, text, whole
 from controller.model.text import cut
 
+_INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 _IMAGE_REASONS = frozenset(
     {
         "ErrImagePull",
@@ -67,7 +68,7 @@ def parse_job(body: Mapping[str, Any]) -> JobRecord | None:
     )
     if not name or not uid or created_at is None:
         return None
-    labels = mapping(metadata.get("labels"))
+    labels, spec = mapping(metadata.get("labels")), mapping(body.get("spec"))
     conditions = _conditions(status)
     state = JobState.ACTIVE
     finished: Mapping[str, Any] | None = None
@@ -93,8 +94,9 @@ def parse_job(body: Mapping[str, Any]) -> JobRecord | None:
         failure_reason=cut(text(failure.get("reason")), 64),
         finished_at=None if finished is None else moment(finished.get("lastTransitionTime")),
         deleting=metadata.get("deletionTimestamp") is not None,
-        suspended=mapping(body.get("spec")).get("suspend") is True,
-        admitted_at=moment(mapping(body.get("status")).get("startTime")),
+        suspended=spec.get("suspend") is True,
+        admitted_at=moment(status.get("startTime")),
+        shards=_shards(spec),
     )
 
 
@@ -125,7 +127,15 @@ def parse_pod(body: Mapping[str, Any]) -> tuple[str, PodFacts] | None:
         trouble=trouble,
         trouble_message=cut(why, MAX_REASON_TEXT),
         disruption=_disruption(metadata, status),
+        shard=min(_digits(mapping(metadata.get("labels")).get(_INDEX_LABEL)), MAX_SHARDS),
     )
+
+
+def _shards(spec: Mapping[str, Any]) -> int:
+    """How many pods share the Job's work; a Job that is not indexed has one."""
+    if spec.get("completionMode") != "Indexed":
+        return 1
+    return max(1, min(whole(spec.get("completions")) or 1, MAX_SHARDS))
 
 
 def _conditions(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -23,6 +23,8 @@ class RunKey:
     schedule_uid: str
     run_id: str
     shard: int = 0
+    shards: int = 1
+    """A shard counts for this division only: divided otherwise, its rows of the fence are others."""
 
 
 @dataclass(frozen=True, slots=True)

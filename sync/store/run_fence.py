@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sync.store.connect import Connection
 
 RUNNING, COMPLETE, ENDED = "running", "complete", "ended"
+_HERE = "schedule_uid = %s AND run_id = %s AND shard = %s AND shards = %s"
 
 
 class RunFence:
@@ -27,18 +28,25 @@ class RunFence:
     def claim(
         self, connection: Connection, run: RunKey, launch: int, now: datetime
     ) -> Claimed | AlreadyComplete:
-        key = [run.schedule_uid, run.run_id, run.shard]
+        key = _key(run)
+        # In one transaction with the claim: a launch that divides the run anew leaves nothing to those that did before.
+        self._execute(
+            connection,
+            "UPDATE {} SET launch = %s WHERE schedule_uid = %s AND run_id = %s AND shards <> %s AND launch < %s",
+            [launch, run.schedule_uid, run.run_id, run.shards, launch],
+        )
         # Dying after this commit leaves the run in the hands of a launch that is gone: the next, higher one takes over.
         made = self._execute(
             connection,
-            "INSERT INTO {} (schedule_uid, run_id, shard, launch, state, started_at) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING 1",
+            "INSERT INTO {} (schedule_uid, run_id, shard, shards, launch, state, started_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING 1",
             [*key, launch, RUNNING, now],
         ).fetchone()
         if made:
             return Claimed(0)
         row = self._execute(
             connection,
-            "SELECT launch, state, summary::text FROM {} WHERE schedule_uid = %s AND run_id = %s AND shard = %s FOR UPDATE",
+            "SELECT launch, state, summary::text FROM {} WHERE " + _HERE + " FOR UPDATE",
             key,
         ).fetchone()
         assert row is not None
@@ -49,7 +57,7 @@ class RunFence:
             raise superseded(run, launch, holder)
         self._execute(
             connection,
-            "UPDATE {} SET launch = %s, state = %s WHERE schedule_uid = %s AND run_id = %s AND shard = %s",
+            "UPDATE {} SET launch = %s, state = %s WHERE " + _HERE,
             [launch, RUNNING, *key],
         )
         return Claimed(holder)
@@ -61,8 +69,8 @@ class RunFence:
         """
         row = self._execute(
             connection,
-            "SELECT launch, state FROM {} WHERE schedule_uid = %s AND run_id = %s AND shard = %s FOR SHARE",
-            [run.schedule_uid, run.run_id, run.shard],
+            "SELECT launch, state FROM {} WHERE " + _HERE + " FOR SHARE",
+            _key(run),
         ).fetchone()
         if row is None or row[0] != launch or row[1] == COMPLETE:
             raise superseded(run, launch, row[0] if row else 0)
@@ -77,10 +85,10 @@ class RunFence:
         *,
         complete: bool,
     ) -> None:
-        key = [run.schedule_uid, run.run_id, run.shard]
+        key = _key(run)
         row = self._execute(
             connection,
-            "SELECT launch, state FROM {} WHERE schedule_uid = %s AND run_id = %s AND shard = %s FOR UPDATE",
+            "SELECT launch, state FROM {} WHERE " + _HERE + " FOR UPDATE",
             key,
         ).fetchone()
         if row is None or row[0] != launch:
@@ -91,13 +99,16 @@ class RunFence:
         # Dying before the commit: the next launch finds all cells done and finishes. After it: it repeats the summary.
         self._execute(
             connection,
-            "UPDATE {} SET state = %s, summary = %s, finished_at = %s"
-            " WHERE schedule_uid = %s AND run_id = %s AND shard = %s",
+            "UPDATE {} SET state = %s, summary = %s, finished_at = %s WHERE " + _HERE,
             [COMPLETE if complete else ENDED, _storable_json(summary.fit().to_json()), now, *key],
         )
 
     def _execute(self, connection: Connection, statement: str, parameters: list[Any]) -> Any:
         return connection.execute(cast("Any", statement.replace("{}", self._table)), parameters)
+
+
+def _key(run: RunKey) -> list[Any]:
+    return [run.schedule_uid, run.run_id, run.shard, run.shards]
 
 
 def _storable_json(text: str) -> str:

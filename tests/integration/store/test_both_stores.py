@@ -319,3 +319,23 @@ def test_any_sequence_of_versions_ends_as_the_last_one(store: Store, versions: l
         assert before + result.inserted - result.deleted == len(each)
         assert shown(store.rows(CELL)) == shown(each)
     assert store.write_cell(cell(*versions[-1]), RUN, 1).skipped
+
+
+def test_shards_hold_a_run_side_by_side_and_each_is_closed_alone(store: Store) -> None:
+    first, second = RunKey("uid-1", "29000000", 0, 2), RunKey("uid-1", "29000000", 1, 2)
+    claimed(store, first)
+    claimed(store, second)
+    store.finish_run(first, 1, RunSummary(state=State.SUCCEEDED), complete=True)
+    assert isinstance(store.claim_run(first, 2), AlreadyComplete)
+    assert store.claim_run(second, 2) == Claimed(1)
+
+
+def test_a_run_divided_anew_leaves_nothing_to_those_who_shared_it_before(store: Store) -> None:
+    before = [claimed(store, RunKey("uid-1", "29000000", shard, 4)) for shard in range(4)]
+    store.write_cell(cell(row()), before[3], 1)
+    store.finish_run(before[0], 1, RunSummary(state=State.SUCCEEDED), complete=True)
+    whole = RunKey("uid-1", "29000000")
+    assert store.claim_run(whole, 2) == Claimed(0), "what a quarter completed is not the whole"
+    with pytest.raises(Superseded):
+        store.write_cell(cell(row(clicks=2)), before[3], 1)
+    assert store.done_by_run(whole) == {CELL}, "cells count, whoever did them"

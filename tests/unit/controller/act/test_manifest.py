@@ -265,3 +265,21 @@ def test_nothing_exceeds_its_cap_and_requests_never_exceed_limits() -> None:
     }
     assert resources((), {}, {}) == {}
     assert capped("odd", "1") == "odd"
+
+
+def test_a_divided_schedule_makes_an_indexed_job_in_which_no_shard_ends_the_others() -> None:
+    job = manifest.job(LAUNCH, schedule(shards=4), SETTINGS)["spec"]
+    assert (job["completionMode"], job["completions"], job["parallelism"]) == ("Indexed", 4, 4)
+    assert job["backoffLimitPerIndex"] == 0
+    assert "backoffLimit" not in job, "one failure would end the whole Job"
+    assert work_order(manifest.job(LAUNCH, schedule(shards=4), SETTINGS)).shards == 4
+    plain = manifest.job(LAUNCH, schedule(), SETTINGS)["spec"]
+    assert "completionMode" not in plain
+    assert plain["backoffLimit"] == 0
+
+
+def test_a_dry_run_is_not_divided() -> None:
+    look = replace(LAUNCH, dry_run=True)
+    job = manifest.job(look, schedule(shards=4), SETTINGS)
+    assert job["spec"]["completions"] == 1
+    assert work_order(job).shards == 1

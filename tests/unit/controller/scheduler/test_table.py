@@ -199,3 +199,22 @@ def test_the_memory_of_the_dead_is_bounded(table) -> None:
         table.drop_job(f"j{number}")
     assert table.put_job(job("j0"))
     assert not table.put_job(job(f"j{TOMBSTONES}"))
+
+
+def test_each_shard_keeps_its_own_pod_and_the_launch_ends_with_the_last() -> None:
+    table = Table()
+    table.put_job(job("j1", "5", shards=2))
+    assert table.put_pod("j1", pod("p0", exit_code=0), "30")
+    assert table.put_pod("j1", pod("p1", shard=1), "31")
+    found = table.job("j1")
+    assert found is not None
+    assert found.pod is not None
+    assert found.pod.exit_code is None
+    assert table.pod_uids() == {("j1", "p0"), ("j1", "p1")}
+    assert table.put_pod("j1", pod("p1", shard=1, exit_code=1), "32")
+    table.lose_pod("j1", "p1")
+    found = table.job("j1")
+    assert found is not None
+    assert found.pod is not None
+    assert found.pod.exit_code == 1
+    assert table.pod_uids() == {("j1", "p0")}

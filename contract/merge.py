@@ -1,0 +1,97 @@
+"""The summaries of the shards of one launch as one summary. Pure; both programs may ask.
+
+Counts add up, durations and pauses are the longest, a workspace is well when it is in every shard, and the newest final
+day is the oldest of theirs. Lists of a summary may have been cut to fit, so counts of workspaces never fall below what
+a single shard says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from contract.run_summary import RunSummary, State, WorkspaceFailure, WorkspaceSuccess
+
+_LONGEST = frozenset(
+    {"version", "attempt", "launch", "total_workspaces", "failed_workspaces", "duration_ms", "snooze_seconds"}
+)
+"""Numbers of which the greatest counts; all others are added."""
+_SEVERITY = (
+    State.SUCCEEDED,
+    State.PARTIALLY_SUCCEEDED,
+    State.CONTINUES,
+    State.SNOOZED,
+    State.FAILED,
+    State.CANCELLED,
+)
+
+
+def merge(summaries: Sequence[RunSummary]) -> RunSummary | None:
+    """One summary out of those of the shards, in the order of the shards; None when there is none."""
+    if len(summaries) < 2:
+        return summaries[0] if summaries else None
+    worst = max(summaries, key=lambda summary: _SEVERITY.index(summary.state))
+    numbers = {
+        name: (max if name in _LONGEST else sum)(getattr(summary, name) for summary in summaries)
+        for name in RunSummary.model_fields
+        if type(getattr(worst, name)) is int
+    }
+    failures = _failures(summaries)
+    failed = max(numbers["failed_workspaces"], len(failures))
+    total = max(numbers["total_workspaces"], failed)
+    return worst.model_copy(
+        update=numbers
+        | {
+            "failures": failures,
+            "successes": _successes(summaries, {failure.workspace for failure in failures}),
+            "failed_workspaces": failed,
+            "total_workspaces": total,
+            "succeeded_workspaces": max(0, total - failed)
+            if worst.state in (State.SUCCEEDED, State.PARTIALLY_SUCCEEDED)
+            else min(summary.succeeded_workspaces for summary in summaries),
+            "newest_final_day": _newest_final_day(summaries),
+            "from_earlier_launch": all(summary.from_earlier_launch for summary in summaries),
+        }
+    )
+
+
+def _failures(summaries: Sequence[RunSummary]) -> list[WorkspaceFailure]:
+    """One entry a workspace: the first shard's words, everybody's counts."""
+    found: dict[str, WorkspaceFailure] = {}
+    for failure in (failure for summary in summaries for failure in summary.failures):
+        first = found.get(failure.workspace)
+        found[failure.workspace] = (
+            failure
+            if first is None
+            else first.model_copy(
+                update={
+                    "properties_failed": first.properties_failed + failure.properties_failed,
+                    "properties_ok": first.properties_ok + failure.properties_ok,
+                }
+            )
+        )
+    return list(found.values())
+
+
+def _successes(summaries: Sequence[RunSummary], failed: set[str]) -> list[WorkspaceSuccess]:
+    found: dict[str, WorkspaceSuccess] = {}
+    for success in (success for summary in summaries for success in summary.successes):
+        first = found.get(success.workspace)
+        found[success.workspace] = (
+            success
+            if first is None
+            else first.model_copy(
+                update={
+                    "properties": first.properties + success.properties,
+                    "rows_written": first.rows_written + success.rows_written,
+                }
+            )
+        )
+    return [success for name, success in found.items() if name not in failed]
+
+
+def _newest_final_day(summaries: Sequence[RunSummary]) -> date | None:
+    """The oldest of those who had a property to do; None when one of them has no final day."""
+    days = [summary.newest_final_day for summary in summaries if summary.properties]
+    known = [day for day in days if day is not None]
+    return min(known) if known and len(known) == len(days) else None
