@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from contract.dimension_sets import DimensionSet, SearchType
-from contract.run_spec import DataState
+from contract.run_spec import DataState, DimensionSet, SearchType
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,8 @@ class MemoryStore:
 
     def claim_run(self, run: RunKey, launch: int) -> Claimed | AlreadyComplete:
         with self._lock:
-            held = self._runs.get(run)
             self._divide_anew(run, launch)
+            held = self._runs.get(run)
             if held is None:
                 self._runs[run] = _Run(launch)
                 return Claimed(0)
@@ -67,7 +67,6 @@ class MemoryStore:
             previous, held.launch = held.launch, launch
             return Claimed(previous)
 
-    def write_cell(self, fetched: FetchedCell, run: RunKey, launch: int) -> CellResult:
     def _divide_anew(self, run: RunKey, launch: int) -> None:
         """Rows of another division of the run pass to a higher launch."""
         for other, held in self._runs.items():
@@ -75,6 +74,7 @@ class MemoryStore:
             if same and other.shards != run.shards:
                 held.launch = max(held.launch, launch)
 
+    def write_cell(self, fetched: FetchedCell, run: RunKey, launch: int) -> CellResult:
         rows = in_key_order(fetched.rows)
         digest = digest_of(rows)
         with self._lock:
