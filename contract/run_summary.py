@@ -94,6 +94,8 @@ class RunSummary(Document):
     properties: Count = 0
     cells: Count = 0
     cells_unchanged: Count = 0
+    cells_skipped: Count = 0
+    """Cells that a probe showed to be as in Postgres, so that they were not fetched."""
     rows_written: Count = 0
     """Inserted or updated."""
     rows_unchanged: Count = 0

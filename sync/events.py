@@ -60,13 +60,19 @@ class Events:
         ending: str,
         error_class: str,
         cells: int,
+        cells_skipped: int,
         rows_written: int,
         duration_ms: int,
     ) -> None:
         _tell(
             logging.INFO if not error_class else logging.WARNING,
             "sync.complete",
-            {"duration_ms": duration_ms, "cells": cells, "rows_written": rows_written},
+            {
+                "duration_ms": duration_ms,
+                "cells": cells,
+                "cells_skipped": cells_skipped,
+                "rows_written": rows_written,
+            },
             {"workspace": workspace, "site_url": site_url, "ending": ending, "error_class": error_class},
         )
 
@@ -79,6 +85,7 @@ class Events:
             "duration_ms": summary.duration_ms,
             "properties": summary.properties,
             "cells": summary.cells,
+            "cells_skipped": summary.cells_skipped,
             "rows_written": summary.rows_written,
             "rows_deleted": summary.rows_deleted,
             "requests": summary.requests,

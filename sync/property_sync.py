@@ -1,4 +1,4 @@
-"""One property: probe, list the cells, fetch and store them one after the other, newest day first.
+"""One property: probe, skip what has not moved, fetch and store the other cells one after the other, newest day first.
 
 Fails alone. A question that Google calls wrong costs its search type, a cell that cannot be read costs the cell, three
 of those cost the property; quota postpones it. Errors of the store and a lost fence pass through: they concern everybody.
@@ -7,7 +7,9 @@ of those cost the property; quota postpones it. Errors of the store and a lost f
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 
 from contract import FailureClass
@@ -26,6 +28,7 @@ from sync.errors import (
 from sync.launch import Done, Halt, Launch
 from sync.outcomes import Ending, PropertyOutcome
 from sync.plan.cells import Cell
+from sync.plan.probe import Skip, decide, remembered
 from sync.plan.windows import Days, days_to_fetch, first_fresh_day, probe_days, window
 from sync.plan.work import cells_of, still_to_do
 
@@ -52,6 +55,7 @@ class PropertySync:
         self._broken: set[SearchType] = set()
         self._troubles = 0
         self._committed = 0
+        self._skipped = 0
         self._rows_written = 0
         self._final_days: defaultdict[SearchType, set[date]] = defaultdict(set)
 
@@ -73,6 +77,7 @@ class PropertySync:
             ending=ending.value,
             error_class=error.failure_class.value if error else "",
             cells=self._committed,
+            cells_skipped=self._skipped,
             rows_written=self._rows_written,
             duration_ms=int((self._launch.clock.monotonic() - started) * 1000),
         )
@@ -117,6 +122,7 @@ class PropertySync:
                 spec.slot, spec.window.days, spec.window.data_state, self._fresh_from(probes[search_type])
             )
         cells = still_to_do(cells_of(self._property, spans, spec.dimension_sets), self._done)
+        cells = self._without_unmoved(cells, probes)
         self._launch.tally.planned(len(cells))
         for cell in cells:
             if cell.search_type in self._broken:
@@ -127,6 +133,32 @@ class PropertySync:
             except (PropertyError, GoogleUnavailable, BadAnswer) as error:
                 self._tolerate(error, cell.search_type)
 
+    def _without_unmoved(self, cells: list[Cell], probes: Mapping[SearchType, Probe]) -> list[Cell]:
+        """The cells that need a request; the others count as done by the run, all of them at once."""
+        if not cells:
+            return cells
+        days = [cell.day for cell in cells]
+        known = {
+            entry.cell: entry for entry in self._launch.store.ledger(self._property, min(days), max(days))
+        }
+        now = self._launch.clock.now()
+        decisions = {
+            cell: decide(cell, known.get(cell), probe.totals(cell.day), self._fresh_from(probe), now)
+            for cell in cells
+            for probe in (probes[cell.search_type],)
+        }
+        skipped = [cell for cell, decision in decisions.items() if isinstance(decision, Skip)]
+        # Dying before the commit leaves them to be probed anew; dying after it, the next launch knows them as done.
+        self._launch.store.skip_cells(skipped, self._launch.run, self._launch.spec.launch)
+        self._launch.tally.skipped(len(skipped))
+        self._skipped = len(skipped)
+        for cell in skipped:
+            if known[cell].final:
+                self._final_days[cell.search_type].add(cell.day)
+        reasons = Counter(decision.because.value for decision in decisions.values())
+        _log.debug("%s of workspace %s: %s", self._property, self._workspace, dict(reasons))
+        return [cell for cell in cells if not isinstance(decisions[cell], Skip)]
+
     def _cell(self, cell: Cell, probe: Probe) -> None:
         spec = self._launch.spec
         fetched = self._account.fetch(
@@ -135,6 +167,7 @@ class PropertySync:
             data_state=spec.window.data_state,
             expect_rows=probe.shows_rows(cell.day),
         )
+        fetched = replace(fetched, totals=remembered(fetched, probe.totals(cell.day)))
         for raw in fetched.quarantined:
             _log.warning("quarantined a row of %s %s %s: %s", cell.property, cell.search_type, cell.day, raw)
         # Dying before the commit leaves the cell as it was, to be fetched anew; dying after it, the cell is in

@@ -54,7 +54,7 @@ def run(launch: Launch, reporter: Reporter) -> Ended:
             verdict = of_outcomes(
                 outcomes,
                 stopped=launch.stop.reason,
-                committed=launch.tally.counts().cells,
+                committed=launch.tally.counts().done,
                 limits=launch.spec.limits,
                 now=launch.clock.now(),
             )
@@ -63,11 +63,11 @@ def run(launch: Launch, reporter: Reporter) -> Ended:
             # completed run is answered from its stored summary.
             store.finish_run(launch.run, launch.spec.launch, summary, complete=verdict.completes_the_run)
     except SyncError as error:
-        verdict = of_error(error, launch.tally.counts().cells)
+        verdict = of_error(error, launch.tally.counts().done)
         summary = _summary(verdict, launch, outcomes)
     except Exception as error:  # noqa: BLE001 - the process ends with it, after telling the controller
         _log.exception("nobody foresaw this")
-        verdict = of_error(error, launch.tally.counts().cells)
+        verdict = of_error(error, launch.tally.counts().done)
         summary = _summary(verdict, launch, outcomes)
     launch.events.launch_ended(summary)
     return Ended(summary, verdict.exit_code)

@@ -26,7 +26,10 @@ def show_summary(summary: RunSummary, console: Console) -> None:
     )
     table.add_row("workspaces", f"{summary.succeeded_workspaces} of {summary.total_workspaces} ok")
     table.add_row("properties", str(summary.properties))
-    table.add_row("cells", f"{summary.cells:,} committed, {summary.cells_unchanged:,} of them unchanged")
+    table.add_row(
+        "cells",
+        f"{summary.cells:,} committed, {summary.cells_unchanged:,} of them unchanged; {summary.cells_skipped:,} skipped",
+    )
     table.add_row(
         "rows",
         f"{summary.rows_written:,} written, {summary.rows_unchanged:,} unchanged, {summary.rows_deleted:,} deleted",

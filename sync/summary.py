@@ -46,6 +46,7 @@ def summarise(
         properties=counts.properties,
         cells=counts.cells,
         cells_unchanged=counts.cells_unchanged,
+        cells_skipped=counts.cells_skipped,
         rows_written=counts.rows_written,
         rows_unchanged=counts.rows_unchanged,
         rows_deleted=counts.rows_deleted,

@@ -10,13 +10,14 @@ from sync.plan.cells import CellResult, FetchedCell
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counters of one launch. Cells are those committed; `planned` are those to do, as far as known."""
+    """Counters of one launch. Cells are those fetched and committed; `planned` are those to fetch, as far as known."""
 
     properties: int = 0
     planned: int = 0
     cells: int = 0
     cells_unchanged: int = 0
     cells_kept: int = 0
+    cells_skipped: int = 0
     saturated_cells: int = 0
     rows_fetched: int = 0
     rows_written: int = 0
@@ -24,6 +25,11 @@ class Counts:
     rows_deleted: int = 0
     quarantined: int = 0
     requests: int = 0
+
+    @property
+    def done(self) -> int:
+        """Cells that the next launch need not look at."""
+        return self.cells + self.cells_skipped
 
 
 class Tally:
@@ -43,6 +49,10 @@ class Tally:
     def planned(self, cells: int) -> None:
         with self._lock:
             self._counts = replace(self._counts, planned=self._counts.planned + cells)
+
+    def skipped(self, cells: int) -> None:
+        with self._lock:
+            self._counts = replace(self._counts, cells_skipped=self._counts.cells_skipped + cells)
 
     def requested(self) -> None:
         with self._lock:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from sync.plan.cells import Cell, FetchedCell
+from sync.plan.totals import Totals
 from sync.store.cell_writer import CellKey
 from sync.store.digest import hash_of, storable
 from sync.store.port import LedgerEntry, RunKey
@@ -54,19 +56,22 @@ class Ledger:
         self._execute(
             connection,
             "INSERT INTO {}.ledger (property_id, search_type_id, day, dimension_set, rows, digest, clicks, impressions,"
-            " final, saturated, aggregation, pages, duplicates, quarantined, schedule_uid, run_id, fetched_at, changed_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " final, saturated, aggregation, pages, duplicates, quarantined, schedule_uid, run_id, fetched_at, changed_at,"
+            " probe_clicks, probe_impressions)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (property_id, search_type_id, day, dimension_set) DO UPDATE SET"
             " rows = EXCLUDED.rows, digest = EXCLUDED.digest, clicks = EXCLUDED.clicks,"
             " impressions = EXCLUDED.impressions, final = EXCLUDED.final, saturated = EXCLUDED.saturated,"
             " aggregation = EXCLUDED.aggregation, pages = EXCLUDED.pages, duplicates = EXCLUDED.duplicates,"
             " quarantined = EXCLUDED.quarantined, empty_answers = 0, empty_run_id = '',"
             " schedule_uid = EXCLUDED.schedule_uid, run_id = EXCLUDED.run_id, fetched_at = EXCLUDED.fetched_at,"
+            " probe_clicks = EXCLUDED.probe_clicks, probe_impressions = EXCLUDED.probe_impressions,"
             " changed_at = CASE WHEN ledger.digest = EXCLUDED.digest THEN ledger.changed_at ELSE EXCLUDED.changed_at END",
             [
                 *key.place, key.dimension_set, len(rows), digest, sum(row.clicks for row in rows),
                 sum(row.impressions for row in rows), fetched.final, fetched.saturated, fetched.aggregation,
                 fetched.pages, fetched.duplicates, len(fetched.quarantined), run.schedule_uid, run.run_id, now, now,
+                *(fetched.totals or (None, None)),
             ],
         )  # fmt: skip
         self._quarantine(connection, key, fetched, run, now)
@@ -79,7 +84,7 @@ class Ledger:
         self._execute(
             connection,
             "UPDATE {}.ledger SET empty_answers = %s, empty_run_id = %s, quarantined = %s, schedule_uid = %s, run_id = %s,"
-            " fetched_at = %s WHERE property_id = %s AND search_type_id = %s AND day = %s AND dimension_set = %s",
+            " fetched_at = %s, probe_clicks = NULL, probe_impressions = NULL WHERE property_id = %s AND search_type_id = %s AND day = %s AND dimension_set = %s",
             [
                 int(empty), run.run_id if empty else "", len(fetched.quarantined), run.schedule_uid, run.run_id,
                 now, *key.place, key.dimension_set,
@@ -112,7 +117,8 @@ class Ledger:
     def entries(self, connection: Connection, property_: str, first: date, last: date) -> list[LedgerEntry]:
         found = self._execute(
             connection,
-            "SELECT day, code, dimension_set, rows, digest, final, saturated, run_id, empty_answers FROM {}.ledger"
+            "SELECT day, code, dimension_set, rows, digest, final, saturated, run_id, empty_answers,"
+            " probe_clicks, probe_impressions, fetched_at FROM {}.ledger"
             " JOIN {}.search_type ON search_type.id = search_type_id"
             " WHERE property_id = (SELECT id FROM {}.property WHERE hash = %s) AND day BETWEEN %s AND %s ORDER BY day, code, dimension_set",
             [hash_of(property_), first, last],
@@ -126,9 +132,38 @@ class Ledger:
                 saturated,
                 run_id,
                 empty_answers,
+                None if clicks is None or impressions is None else Totals(clicks, impressions),
+                fetched_at,
             )
-            for day, code, dimension_set, rows, digest, final, saturated, run_id, empty_answers in found
-        ]
+            for (
+                day, code, dimension_set, rows, digest, final, saturated, run_id, empty_answers, clicks, impressions, fetched_at,
+            ) in found
+        ]  # fmt: skip
+
+    def skip(self, connection: Connection, cells: Collection[Cell], run: RunKey, now: datetime) -> None:
+        """The cells, all of one property, count as done by the run; locked in key order, so nobody waits crosswise."""
+        listed = sorted(cells)
+        self._execute(
+            connection,
+            "WITH cell AS (SELECT property_id, search_type_id, day, dimension_set FROM {}.ledger"
+            " JOIN {}.search_type ON search_type.id = search_type_id"
+            " JOIN unnest(%s::date[], %s::text[], %s::text[]) AS given (the_day, the_type, the_set)"
+            " ON day = the_day AND code = the_type AND dimension_set = the_set"
+            " WHERE property_id = (SELECT id FROM {}.property WHERE hash = %s)"
+            " ORDER BY search_type_id, day, dimension_set FOR UPDATE OF ledger)"
+            " UPDATE {}.ledger SET schedule_uid = %s, run_id = %s, checked_at = %s FROM cell"
+            " WHERE (ledger.property_id, ledger.search_type_id, ledger.day, ledger.dimension_set)"
+            " = (cell.property_id, cell.search_type_id, cell.day, cell.dimension_set)",
+            [
+                [cell.day for cell in listed],
+                [cell.search_type for cell in listed],
+                [cell.dimension_set for cell in listed],
+                hash_of(listed[0].property),
+                run.schedule_uid,
+                run.run_id,
+                now,
+            ],
+        )
 
     def done_by(self, connection: Connection, run: RunKey) -> frozenset[Cell]:
         found = self._execute(

@@ -6,9 +6,9 @@ One lock stands for the transactions of Postgres: every method happens at once o
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from types import TracebackType
 from typing import Self
 
@@ -30,7 +30,8 @@ class _Run:
 class MemoryStore:
     """Keeps everything until it is dropped."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._runs: dict[RunKey, _Run] = {}
         self._rows: dict[Cell, dict[tuple[str, str, str, str], Row]] = {}
@@ -82,7 +83,10 @@ class MemoryStore:
             cell = fetched.cell
             old = self._ledger.get(cell)
             stored = self._rows.get(cell, {})
-            entry = LedgerEntry(cell, len(rows), digest, fetched.final, fetched.saturated, run.run_id, 0)
+            now = self._clock()
+            entry = LedgerEntry(
+                cell, len(rows), digest, fetched.final, fetched.saturated, run.run_id, 0, fetched.totals, now
+            )
             if not rows and keep_rows(
                 stored=len(stored),
                 quarantined=len(fetched.quarantined),
@@ -92,7 +96,9 @@ class MemoryStore:
             ):
                 assert old is not None
                 heard_empty = not fetched.quarantined
-                self._ledger[cell] = replace(old, empty_answers=int(heard_empty), run_id=run.run_id)
+                self._ledger[cell] = replace(
+                    old, empty_answers=int(heard_empty), run_id=run.run_id, totals=None, fetched_at=now
+                )
                 self._empty_run[cell] = run.run_id if heard_empty else ""
                 self._note(fetched, run)
                 return CellResult(unchanged=len(stored), kept_because_empty=True)
@@ -108,6 +114,13 @@ class MemoryStore:
             return CellResult(
                 inserted, updated, len(stored.keys() - fresh.keys()), len(fresh) - inserted - updated
             )
+
+    def skip_cells(self, cells: Collection[Cell], run: RunKey, launch: int) -> None:
+        with self._lock:
+            self._fence(run, launch)
+            for cell in self._ledger.keys() & set(cells):
+                self._ledger[cell] = replace(self._ledger[cell], run_id=run.run_id)
+                self._written_by[cell] = (run.schedule_uid, run.run_id)
 
     def finish_run(self, run: RunKey, launch: int, summary: RunSummary, *, complete: bool) -> None:
         with self._lock:

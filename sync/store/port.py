@@ -6,14 +6,15 @@ nothing of psycopg passes this door.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from types import TracebackType
 from typing import Protocol, Self
 
 from contract import RunSummary
 from sync.plan.cells import Cell, CellResult, FetchedCell, Row
+from sync.plan.totals import Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,10 @@ class LedgerEntry:
     run_id: str
     empty_answers: int
     """How often in a row Google answered empty while rows were stored."""
+    totals: Totals | None = None
+    """What the probe showed when the cell was fetched last; None when that answer is not to be relied on."""
+    fetched_at: datetime | None = None
+    """When the cell was last asked for; being skipped does not count."""
 
 
 class Store(Protocol):
@@ -88,6 +93,12 @@ class Store(Protocol):
         """Replace the cell as a set, in one transaction with its ledger row and the fence held FOR SHARE.
 
         Raises Superseded when the launch no longer holds the run, DatabaseUnavailable or DatabaseRefused.
+        """
+
+    def skip_cells(self, cells: Collection[Cell], run: RunKey, launch: int) -> None:
+        """Count cells that the ledger knows as done by the run, without touching their rows; all of one property.
+
+        Raises Superseded.
         """
 
     def finish_run(self, run: RunKey, launch: int, summary: RunSummary, *, complete: bool) -> None:

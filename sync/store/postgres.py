@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -110,6 +110,15 @@ class PostgresStore:
             self._dictionaries.codes("device", {row.device for row in rows}),
         )
         return self._once(lambda connection: self._cells.write(connection, key, version, ids))
+
+    def skip_cells(self, cells: Collection[Cell], run: RunKey, launch: int) -> None:
+        def work(connection: Connection) -> None:
+            self._fence.hold(connection, run, launch)
+            # Dying before the commit leaves the cells to be looked at again; dying after it, they are done.
+            self._ledger.skip(connection, cells, run, self._clock())
+
+        if cells:
+            self._repeat(work)
 
     def ledger(self, property_: str, first: date, last: date) -> Sequence[LedgerEntry]:
         def work(connection: Connection) -> Sequence[LedgerEntry]:

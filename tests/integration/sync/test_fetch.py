@@ -74,10 +74,13 @@ class Calendar(SystemClock):
 class Bench:
     emulator: EmulatorThread
     folder: Path
-    store: MemoryStore = field(default_factory=MemoryStore)
+    store: MemoryStore = field(init=False)
     now: datetime = NOW
     slot: datetime | None = None
     runs: int = 0
+
+    def __post_init__(self) -> None:
+        self.store = MemoryStore(lambda: self.now)
 
     def workspace(self, account: str = "acme", **fields: Any) -> Workspace:
         path = self.folder / f"{account}.json"
@@ -354,8 +357,12 @@ def test_a_run_that_was_done_asks_nothing_of_google(bench):
 def test_a_second_run_of_unchanged_days_writes_nothing(bench):
     bench.run(bench.spec())
     ended = bench.run(bench.spec())
-    assert ended.summary.cells_unchanged == ended.summary.cells == 8
+    assert (ended.summary.cells, ended.summary.cells_skipped) == (0, 8)
     assert ended.summary.rows_written == 0
+    bench.now, bench.slot = bench.now + timedelta(days=1), bench.now
+    ended = bench.run(bench.spec())
+    assert ended.summary.cells_unchanged == ended.summary.cells == 6, "the fresh ones, read once a day"
+    assert (ended.summary.cells_skipped, ended.summary.rows_written) == (2, 0)
 
 
 @pytest.mark.parametrize(

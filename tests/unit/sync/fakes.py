@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -111,12 +111,15 @@ class FakeGoogle:
         first, last = date.fromisoformat(body["startDate"]), date.fromisoformat(body["endDate"])
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
         sums = {
-            day: sum(found["impressions"] for found in self.rows(property_, day, body["type"]))
+            day: [
+                sum(found[name] for found in self.rows(property_, day, body["type"]))
+                for name in ("clicks", "impressions")
+            ]
             for day in days
         }
         rows = [
-            {"keys": [day.isoformat()], "clicks": 0, "impressions": shown}
-            for day, shown in sums.items()
+            {"keys": [day.isoformat()], "clicks": clicks, "impressions": shown}
+            for day, (clicks, shown) in sums.items()
             if shown
         ]
         metadata = (
@@ -137,6 +140,8 @@ class TinyStore:
     on_write: Callable[[FetchedCell], None] = lambda _fetched: None
     on_migrate: Callable[[], None] = lambda: None
     problems: tuple[str, ...] = ()
+    now: Callable[[], datetime] = lambda: SLOT
+    fetched_at: dict[Cell, datetime] = field(default_factory=dict)
     opened: int = 0
 
     def __enter__(self) -> Self:
@@ -165,8 +170,12 @@ class TinyStore:
         if old is not None and old.rows and not fetched.rows:
             return CellResult(unchanged=len(old.rows), kept_because_empty=True)
         self.cells[fetched.cell] = fetched
+        self.fetched_at[fetched.cell] = self.now()
         self.done.setdefault(run, set()).add(fetched.cell)
         return CellResult(inserted=len(fetched.rows))
+
+    def skip_cells(self, cells: Collection[Cell], run: RunKey, launch: int) -> None:
+        self.done.setdefault(run, set()).update(cells)
 
     def finish_run(self, run: RunKey, launch: int, summary: RunSummary, *, complete: bool) -> None:
         self.summaries.append((summary, complete))
@@ -175,7 +184,17 @@ class TinyStore:
 
     def ledger(self, property_: str, first: date, last: date) -> list[LedgerEntry]:
         return [
-            LedgerEntry(cell, len(found.rows), b"", found.final, found.saturated, "", 0)
+            LedgerEntry(
+                cell,
+                len(found.rows),
+                b"",
+                found.final,
+                found.saturated,
+                "",
+                0,
+                found.totals,
+                self.fetched_at[cell],
+            )
             for cell, found in self.cells.items()
             if cell.property == property_ and first <= cell.day <= last
         ]

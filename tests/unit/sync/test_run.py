@@ -54,6 +54,7 @@ class House:
         self.google = google
         self.store = store or TinyStore()
         self.clock = now or clock()
+        self.store.now = self.clock.now
         self.stop = Stop(
             self.clock,
             soft_deadline=self.clock.monotonic() + order.soft_deadline_seconds,

@@ -1,0 +1,102 @@
+"""Probe, then fetch: which cells need a request of their own, now that a probe has shown the totals of their days. Pure.
+
+(cell, what the ledger knows of it, the probe's totals, now) -> Fetch(because) | Skip(because). Equal totals do not prove
+equal rows, so a cell that Google may still change is read again at least once a day; one that is settled was read once
+in its settled state, and is read again only when its totals move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from sync.plan.cells import Cell, FetchedCell
+from sync.plan.totals import Totals
+from sync.plan.windows import pacific_day
+
+REREAD_AFTER = timedelta(hours=24)
+"""A cell that may still change is read again after this long, and on every new Pacific day."""
+
+FULL_PAGE_ROWS = 25_000
+
+
+class Because(StrEnum):
+    """Why a cell is fetched or skipped."""
+
+    NEW = "new"
+    """The ledger does not know it."""
+    DOUBTED = "doubted"
+    """The last answer was not believed, or no totals were remembered with it."""
+    TOTALS_DIFFER = "totals differ"
+    BECAME_FINAL = "became final"
+    DAILY = "daily re-read"
+    SETTLED = "final and unchanged"
+    UNCHANGED = "read today and unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """The cell is fetched."""
+
+    because: Because
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The cell stays as it is, without a request."""
+
+    because: Because
+
+
+class Known(Protocol):
+    """What the ledger knows of a cell, as far as it matters here."""
+
+    @property
+    def rows(self) -> int: ...
+
+    @property
+    def final(self) -> bool: ...
+
+    @property
+    def totals(self) -> Totals | None:
+        """What the probe showed when the cell was fetched last; None when that answer is not to be relied on."""
+
+    @property
+    def fetched_at(self) -> datetime | None: ...
+
+
+def decide(cell: Cell, known: Known | None, totals: Totals, fresh_from: date, now: datetime) -> Fetch | Skip:
+    """`totals` are those of the cell's day now; from the day `fresh_from` on Google may still change its data."""
+    if known is None:
+        return Fetch(Because.NEW)
+    if known.totals is None or known.fetched_at is None:
+        return Fetch(Because.DOUBTED)
+    if known.totals != totals:
+        return Fetch(Because.TOTALS_DIFFER)
+    final = cell.day < fresh_from
+    if final and not known.final:
+        return Fetch(Because.BECAME_FINAL)
+    if final and not _nothing_of_something(known, totals):
+        return Skip(Because.SETTLED)
+    return Fetch(Because.DAILY) if _is_due(known.fetched_at, now) else Skip(Because.UNCHANGED)
+
+
+def remembered(fetched: FetchedCell, totals: Totals) -> Totals | None:
+    """What to write beside the cell: the totals, or None when the answer left doubts and the next run shall ask again.
+
+    Doubts are: rows in quarantine, pages that do not fit together, and pages that were full to the last row with nothing
+    behind them, which is what a lost page looks like.
+    """
+    full = not fetched.saturated and len(fetched.rows) > 0 and len(fetched.rows) % FULL_PAGE_ROWS == 0
+    return None if fetched.quarantined or not fetched.consistent or full else totals
+
+
+def _nothing_of_something(known: Known, totals: Totals) -> bool:
+    """No row although there were impressions: all queries anonymised, or an empty answer that was not true."""
+    return known.rows == 0 and totals.impressions > 0
+
+
+def _is_due(fetched_at: datetime, now: datetime) -> bool:
+    return now - fetched_at >= REREAD_AFTER or pacific_day(fetched_at) != pacific_day(now)
