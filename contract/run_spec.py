@@ -13,13 +13,14 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
+from contract.dimension_sets import DimensionSet, SearchType, nothing_left
 from contract.document import Document
 
 ENVIRONMENT_VARIABLE = "GSC_SYNC_RUN_SPEC"
-MAX_BYTES = 64 * 1024
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 """Set by Kubernetes in each pod of an Indexed Job: 0 for the first."""
 MAX_SHARDS = 32
+MAX_BYTES = 64 * 1024
 
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -27,9 +28,6 @@ Name = Annotated[
 Path = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 SchemaName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,47}$")]
-
-SearchType = Literal["web", "image", "video", "news", "discover", "googleNews"]
-DimensionSet = Literal["page-query"]
 
 
 class Trigger(StrEnum):
@@ -119,16 +117,17 @@ class RunSpec(Document):
     launch: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Grows with every Job of a run; the fence in `gsc.run` compares it."""
     trigger: Trigger = Trigger.MANUAL
+    timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    """Of the program, from its start. The soft deadline lies at 95 % of it."""
     shards: Annotated[int, Field(ge=1, le=MAX_SHARDS)] = 1
     """Pods that share the launch; the index of each comes from `JOB_COMPLETION_INDEX`, and each does the properties that a
     hash gives it."""
-    timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
-    """Of the program, from its start. The soft deadline lies at 95 % of it."""
     window: Window = Window()
     dry_run: bool = False
     """Ask Google what there is, say what a sync would do, and write nothing."""
     search_types: Annotated[list[SearchType], Field(min_length=1, max_length=6)] = ["web"]
-    dimension_sets: Annotated[list[DimensionSet], Field(min_length=1, max_length=1)] = ["page-query"]
+    dimension_sets: Annotated[list[DimensionSet], Field(min_length=1, max_length=8)] = ["page-query"]
+    """How rows are broken down; each set has a table of its own, since sums of one are not those of another."""
     workspaces: Annotated[list[Workspace], Field(min_length=1, max_length=100)]
     destination: Destination
     limits: Limits = Limits()
@@ -138,6 +137,16 @@ class RunSpec(Document):
         names = [workspace.name for workspace in self.workspaces]
         if len(set(names)) != len(names):
             raise ValueError("workspaces must have distinct names")
+        return self
+
+    @model_validator(mode="after")
+    def _something_is_left_to_sync(self) -> Self:
+        for field, chosen in (("searchTypes", self.search_types), ("dimensionSets", self.dimension_sets)):
+            if len(set(chosen)) != len(chosen):
+                raise ValueError(f"{field} must be distinct")
+        problem = nothing_left(self.search_types, self.dimension_sets)
+        if problem:
+            raise ValueError(f"searchTypes and dimensionSets: {problem}")
         return self
 
     @property

@@ -12,7 +12,8 @@ from datetime import date
 from typing import Protocol
 
 from contract import Workspace
-from contract.run_spec import DataState, SearchType
+from contract.dimension_sets import SearchType
+from contract.run_spec import DataState
 from sync.plan.cells import Cell, FetchedCell
 from sync.plan.totals import Totals
 

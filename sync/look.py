@@ -32,8 +32,8 @@ def guess(made: Parts, found: Sequence[Found]) -> Estimate:
     return estimate(
         [len(place.chosen.properties) for place in found],
         days=spec.window.days,
-        search_types=len(spec.search_types),
-        dimension_sets=len(spec.dimension_sets),
+        search_types=spec.search_types,
+        dimension_sets=spec.dimension_sets,
         concurrency=spec.limits.concurrency,
         requests_per_second_per_property=spec.limits.requests_per_second_per_property,
     )

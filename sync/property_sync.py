@@ -1,6 +1,6 @@
 """One property: probe, skip what has not moved, fetch and store the other cells one after the other, newest day first.
 
-Fails alone. A question that Google calls wrong costs its search type, a cell that cannot be read costs the cell, three
+Fails alone. A question that Google calls wrong costs that set of its search type, a cell that cannot be read costs the cell, three
 of those cost the property; quota postpones it. Errors of the store and a lost fence pass through: they concern everybody.
 """
 
@@ -13,7 +13,8 @@ from dataclasses import replace
 from datetime import date
 
 from contract import FailureClass
-from contract.run_spec import DataState, SearchType
+from contract.dimension_sets import DimensionSet, SearchType
+from contract.run_spec import DataState
 from sync.account import Account, Probe
 from sync.errors import (
     BadAnswer,
@@ -29,11 +30,13 @@ from sync.launch import Done, Halt, Launch
 from sync.outcomes import Ending, PropertyOutcome
 from sync.plan.cells import Cell
 from sync.plan.probe import Skip, decide, remembered
-from sync.plan.windows import Days, days_to_fetch, first_fresh_day, probe_days, window
-from sync.plan.work import cells_of, still_to_do
+from sync.plan.windows import Days, days_to_fetch, first_fresh_day, pacific_day, probe_days, window
+from sync.plan.work import cells_of, pairs_of, still_to_do
 
 TROUBLES_ENOUGH = 3
 """After so many cells that could not be read, the rest of a property is not tried in this launch."""
+
+Pair = tuple[SearchType, DimensionSet]
 
 _log = logging.getLogger(__name__)
 
@@ -52,12 +55,12 @@ class PropertySync:
         self._halt = halt
         self._done = done
         self._errors: list[SyncError] = []
-        self._broken: set[SearchType] = set()
+        self._broken: set[Pair] = set()
         self._troubles = 0
         self._committed = 0
         self._skipped = 0
         self._rows_written = 0
-        self._final_days: defaultdict[SearchType, set[date]] = defaultdict(set)
+        self._final_days: defaultdict[Pair, set[date]] = defaultdict(set)
 
     def sync(self) -> PropertyOutcome:
         """Raises DatabaseError or Superseded; everything else is in the outcome."""
@@ -110,28 +113,28 @@ class PropertySync:
         for search_type in spec.search_types:
             self._may_go_on()
             span = window(spec.slot, spec.window.days)
-            cells = cells_of(self._property, {search_type: span}, spec.dimension_sets)
+            cells = self._cells({search_type: span})
             if spec.window.data_state is DataState.ALL and not still_to_do(cells, self._done):
                 continue
             try:
                 probes[search_type] = self._probe(search_type)
             except (PropertyError, GoogleUnavailable, BadAnswer) as error:
-                self._tolerate(error, search_type)
+                self._tolerate(error)
                 continue
             spans[search_type] = days_to_fetch(
                 spec.slot, spec.window.days, spec.window.data_state, self._fresh_from(probes[search_type])
             )
-        cells = still_to_do(cells_of(self._property, spans, spec.dimension_sets), self._done)
+        cells = still_to_do(self._cells(spans), self._done)
         cells = self._without_unmoved(cells, probes)
         self._launch.tally.planned(len(cells))
         for cell in cells:
-            if cell.search_type in self._broken:
+            if (cell.search_type, cell.dimension_set) in self._broken:
                 continue
             self._may_go_on()
             try:
                 self._cell(cell, probes[cell.search_type])
             except (PropertyError, GoogleUnavailable, BadAnswer) as error:
-                self._tolerate(error, cell.search_type)
+                self._tolerate(error, (cell.search_type, cell.dimension_set))
 
     def _without_unmoved(self, cells: list[Cell], probes: Mapping[SearchType, Probe]) -> list[Cell]:
         """The cells that need a request; the others count as done by the run, all of them at once."""
@@ -154,7 +157,7 @@ class PropertySync:
         self._skipped = len(skipped)
         for cell in skipped:
             if known[cell].final:
-                self._final_days[cell.search_type].add(cell.day)
+                self._final_days[cell.search_type, cell.dimension_set].add(cell.day)
         reasons = Counter(decision.because.value for decision in decisions.values())
         _log.debug("%s of workspace %s: %s", self._property, self._workspace, dict(reasons))
         return [cell for cell in cells if not isinstance(decisions[cell], Skip)]
@@ -177,7 +180,11 @@ class PropertySync:
         self._committed += 1
         self._rows_written += result.inserted + result.updated
         if fetched.final and not result.kept_because_empty:
-            self._final_days[cell.search_type].add(cell.day)
+            self._final_days[cell.search_type, cell.dimension_set].add(cell.day)
+
+    def _cells(self, spans: dict[SearchType, Days]) -> list[Cell]:
+        today = pacific_day(self._launch.clock.now())
+        return cells_of(self._property, spans, self._launch.spec.dimension_sets, today)
 
     def _probe(self, search_type: SearchType) -> Probe:
         span = self._probe_days()
@@ -196,12 +203,13 @@ class PropertySync:
         if error is not None:
             raise error
 
-    def _tolerate(self, error: SyncError, search_type: SearchType) -> None:
+    def _tolerate(self, error: SyncError, pair: Pair | None = None) -> None:
         """Note an error and go on, unless it says that going on is of no use."""
         if isinstance(error, PropertyError):
             if error.failure_class is not FailureClass.BAD_REQUEST:
                 raise error
-            self._broken.add(search_type)
+            if pair is not None:
+                self._broken.add(pair)
         else:
             self._troubles += 1
         self._errors.append(error)
@@ -215,10 +223,12 @@ class PropertySync:
             return
         for entry in self._launch.store.ledger(self._property, min(days), max(days)):
             if entry.final and entry.cell in self._done:
-                self._final_days[entry.cell.search_type].add(entry.cell.day)
+                self._final_days[entry.cell.search_type, entry.cell.dimension_set].add(entry.cell.day)
 
     def _newest_final_day(self) -> date | None:
-        """The newest day that is final for every search type."""
-        newest = [max(self._final_days[name], default=None) for name in self._launch.spec.search_types]
+        """The newest day that is final for every search type and dimension set."""
+        spec = self._launch.spec
+        pairs = pairs_of(spec.search_types, spec.dimension_sets)
+        newest = [max(self._final_days[pair], default=None) for pair in pairs]
         known = [day for day in newest if day is not None]
         return min(known) if len(known) == len(newest) else None

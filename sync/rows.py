@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime
 from typing import Any
 
-from sync.plan.cells import Row
+from sync.plan.cells import AnyRow, DimensionRow, HourRow, Row, TotalsRow
 
 MAX_COUNT = 2**31 - 1
-"""Clicks and impressions are stored in 32 bits; Google's largest day is far below."""
+"""Clicks and impressions of one page or query are stored in 32 bits; Google's largest day is far below."""
+
+MAX_SUM = 2**53 - 1
+"""Sums over a whole property are stored in 64 bits; JSON numbers are exact up to here."""
 
 MAX_POSITION = 1_000_000.0
 MAX_RAW_CHARACTERS = 4096
@@ -24,12 +28,13 @@ MAY_BE_EMPTY = "query"
 """The only dimension of which the empty string is a value."""
 
 
-def check_row(raw: Any, dimensions: tuple[str, ...]) -> Row | str:
-    """A Row, or the raw JSON (cut to a bounded length) of one that follows no rule."""
+def check_row(raw: Any, dimensions: tuple[str, ...]) -> AnyRow | str:
+    """A row of the kind that the dimensions make, or the raw JSON (cut to a bounded length) of one that follows no rule."""
     if not isinstance(raw, dict):
         return _quarantined(raw)
-    keys = raw.get("keys")
-    clicks, impressions = _count(raw.get("clicks")), _count(raw.get("impressions"))
+    keys = raw.get("keys") if dimensions else raw.get("keys", [])
+    most = max_count(dimensions)
+    clicks, impressions = _count(raw.get("clicks"), most), _count(raw.get("impressions"), most)
     position = raw.get("position")
     if (
         not isinstance(keys, list)
@@ -40,7 +45,16 @@ def check_row(raw: Any, dimensions: tuple[str, ...]) -> Row | str:
         or not _is_position(position)
     ):
         return _quarantined(raw)
-    named = {name: whole_text(key) for name, key in zip(dimensions, keys, strict=True)}
+    texts = [whole_text(key) for key in keys]
+    place = None if position is None else float(position)
+    if not dimensions:
+        return TotalsRow(clicks, impressions, place)
+    if dimensions[0] == "hour":
+        hour = _hour(texts[0])
+        return HourRow(hour, texts[1], clicks, impressions, place) if hour else _quarantined(raw)
+    if len(dimensions) == 1:
+        return DimensionRow(texts[0], clicks, impressions, place)
+    named = dict(zip(dimensions, texts, strict=True))
     return Row(
         named.get("page", ""),
         named.get("query", ""),
@@ -48,8 +62,13 @@ def check_row(raw: Any, dimensions: tuple[str, ...]) -> Row | str:
         named.get("device", ""),
         clicks,
         impressions,
-        None if position is None else float(position),
+        place,
     )
+
+
+def max_count(dimensions: tuple[str, ...]) -> int:
+    """What clicks and impressions may be at most in rows of these dimensions."""
+    return MAX_COUNT if {"page", "query"} & set(dimensions) else MAX_SUM
 
 
 def whole_text(text: str) -> str:
@@ -61,12 +80,23 @@ def _is_key(key: Any, dimension: str) -> bool:
     return isinstance(key, str) and (key != "" or dimension == MAY_BE_EMPTY)
 
 
-def _count(value: Any) -> int | None:
+def _hour(text: str) -> datetime | None:
+    """The moment that an hour with its offset from UTC names."""
+    try:
+        hour = datetime.fromisoformat(text)
+        return hour.astimezone(UTC) if hour.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _count(value: Any, most: int) -> int | None:
     """A whole number in range; a double within 1e-6 of one counts as it."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):  # asked of an endless integer, it would raise
         return None
     nearest = round(value)
-    return nearest if abs(value - nearest) <= _NEARLY and 0 <= nearest <= MAX_COUNT else None
+    return nearest if abs(value - nearest) <= _NEARLY and 0 <= nearest <= most else None
 
 
 def _is_position(value: Any) -> bool:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from contract import RunSpec, RunSummary
+from contract.dimension_sets import gives
 from sync.plan.windows import window
 from sync.plan.work import Estimate
 from sync.redact import clean
@@ -56,6 +57,11 @@ def show_plan(spec: RunSpec, found: Sequence[Found], estimate: Estimate, console
     table = Table(title="Plan (nothing was written)", show_header=False, title_justify="left")
     table.add_row("days", f"{span.first} to {span.last}, Pacific ({len(span)})")
     table.add_row("search types", ", ".join(spec.search_types))
+    table.add_row("dimension sets", ", ".join(spec.dimension_sets))
+    for search_type in spec.search_types:
+        left_out = [each for each in spec.dimension_sets if not gives(search_type, each)]
+        if left_out:
+            table.add_row("not at Google", f"{', '.join(left_out)} of {search_type}: left out")
     table.add_row("properties", f"{estimate.properties:,}")
     table.add_row("cells", f"{estimate.cells:,}")
     table.add_row("requests", f"about {estimate.requests:,}")

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from contract.run_spec import MAX_SHARDS, DataState, DimensionSet, SearchType
+from contract.dimension_sets import DIMENSION_SETS, SEARCH_TYPES, DimensionSet, SearchType, nothing_left
+from contract.run_spec import MAX_SHARDS, DataState
 from controller.model.names import ANNOTATION_CANCEL, ANNOTATION_RETRY, ANNOTATION_RUN_NOW
 from controller.model.parse_job import parse_job, parse_pod
 from controller.model.raw import mapping, moment, text, whole
@@ -35,8 +36,6 @@ from controller.model.schedule import (
 __all__ = ["MAX_ASK", "parse_job", "parse_pod", "parse_schedule"]
 
 MAX_ASK = 1024
-_SEARCH_TYPES = ("web", "image", "video", "news", "discover", "googleNews")
-_DIMENSION_SETS = ("page-query",)
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -84,10 +83,17 @@ def _spec(spec: Mapping[str, Any]) -> Spec:
         raise _Problem("`spec.workspaces` must have at least one entry")
     if len({workspace.name for workspace in workspaces}) != len(workspaces):
         raise _Problem("`spec.workspaces` must have distinct names")
-    search_types = _choices("spec.searchTypes", spec.get("searchTypes", ["web"]), _SEARCH_TYPES)
-    dimension_sets = _choices(
-        "spec.dimensionSets", spec.get("dimensionSets", ["page-query"]), _DIMENSION_SETS
+    search_types = cast(
+        "tuple[SearchType, ...]",
+        _choices("spec.searchTypes", spec.get("searchTypes", ["web"]), SEARCH_TYPES),
     )
+    dimension_sets = cast(
+        "tuple[DimensionSet, ...]",
+        _choices("spec.dimensionSets", spec.get("dimensionSets", ["page-query"]), DIMENSION_SETS),
+    )
+    nothing = nothing_left(search_types, dimension_sets)
+    if nothing:
+        raise _Problem(f"`spec.searchTypes` and `spec.dimensionSets`: {nothing}")
     data_state = _choice("spec.window.dataState", window.get("dataState", "All"), tuple(DataState))
     concurrency = ConcurrencyPolicy(
         _choice("spec.concurrencyPolicy", spec.get("concurrencyPolicy", "Forbid"), tuple(ConcurrencyPolicy))
@@ -114,8 +120,8 @@ def _spec(spec: Mapping[str, Any]) -> Spec:
         min_success_ratio=_ratio("spec.minSuccessRatio", spec.get("minSuccessRatio", 0)),
         window_days=_number("spec.window.days", window.get("days", 14), 1, 480),
         data_state=DataState(data_state),
-        search_types=cast("tuple[SearchType, ...]", search_types),
-        dimension_sets=cast("tuple[DimensionSet, ...]", dimension_sets),
+        search_types=search_types,
+        dimension_sets=dimension_sets,
         workspaces=workspaces,
         destination_secret=_string(
             "spec.destination.secretRef.name", mapping(destination.get("secretRef")).get("name"), 253

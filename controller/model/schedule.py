@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from contract.run_spec import DataState, DimensionSet, SearchType
+from contract.dimension_sets import DimensionSet, SearchType
+from contract.run_spec import DataState
 
 
 @dataclass(frozen=True, slots=True)

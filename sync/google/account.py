@@ -6,23 +6,24 @@ transport, rates, policy - in one GoogleAccess that opens accounts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol
+from typing import Protocol
 
 from contract import FailureClass, Workspace
-from contract.run_spec import DataState, DimensionSet, SearchType
+from contract.dimension_sets import SearchType
+from contract.run_spec import DataState
 from sync.account import Account, Probe, Site
 from sync.clock import Clock
 from sync.errors import CredentialsError, PropertyError
 from sync.google.answers import Page, PageDecoder, decode_probe, decode_sites
 from sync.google.client import Client, RequestObserver, SkewWatch, query_question, sites_question
 from sync.google.credentials import FileMinter, read_credentials
-from sync.google.pages import gather
+from sync.google.fetch import Grouping, fetch, query_body
 from sync.google.rate import Bucket, Rates
 from sync.google.retry import Policy
-from sync.google.search_types import SEARCH_TYPES, dimensions_of, refused_because
 from sync.google.tokens import TokenObserver, Tokens
 from sync.google.transport import Transport
 from sync.plan.cells import Cell, FetchedCell
@@ -33,18 +34,13 @@ PROBE_ROWS = 1000
 IDENTITY_REQUESTS_PER_SECOND = 20.0
 """Google's documented 1,200 a minute for one user."""
 
-_STATES: Mapping[DataState, str] = {DataState.ALL: "all", DataState.FINAL: "final"}
-
 
 class Observer(RequestObserver, TokenObserver, Protocol):
     """Is told of requests and token refreshes."""
 
 
-def _decoders() -> dict[tuple[SearchType, DimensionSet], PageDecoder]:
-    return {
-        (search_type, "page-query"): PageDecoder(dimensions_of(search_type, "page-query"))
-        for search_type in SEARCH_TYPES
-    }
+_decoder = functools.cache(PageDecoder)
+"""Building one costs more than reading a page with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +82,16 @@ class GoogleAccess:
             skew=self.skew,
         )
         identity = self.rates.bucket(f"identity {workspace.name}", IDENTITY_REQUESTS_PER_SECOND)
-        return GoogleAccount(client, identity, self.rates, _decoders())
+        return GoogleAccount(client, identity, self.rates)
 
 
 class GoogleAccount:
     """See `sync.account.Account`."""
 
-    def __init__(
-        self,
-        client: Client,
-        identity: Bucket,
-        rates: Rates,
-        decoders: Mapping[tuple[SearchType, DimensionSet], PageDecoder],
-    ) -> None:
+    def __init__(self, client: Client, identity: Bucket, rates: Rates) -> None:
         self._client = client
         self._identity = identity
         self._rates = rates
-        self._decoders = decoders
 
     def sites(self) -> Sequence[Site]:
         try:
@@ -114,25 +103,22 @@ class GoogleAccount:
             ) from error
 
     def probe(self, property_: str, search_type: SearchType, first: date, last: date) -> Probe:
-        query = query_body(search_type, ("date",), first, last, DataState.ALL, 0, PROBE_ROWS)
+        query = query_body(search_type, Grouping(("date",), "all"), first, last, 0, PROBE_ROWS)
         question = query_question("searchanalytics.probe", property_, query)
         return self._client.ask(
             question, decode_probe, self._buckets(property_), lambda probe: len(probe.impressions)
         )
 
     def fetch(self, cell: Cell, *, final: bool, data_state: DataState, expect_rows: bool) -> FetchedCell:
-        dimensions = dimensions_of(cell.search_type, cell.dimension_set)
-        decode = self._decoders[cell.search_type, cell.dimension_set]
         buckets = self._buckets(cell.property)
 
-        def ask(start_row: int, row_limit: int) -> Page:
-            query = query_body(
-                cell.search_type, dimensions, cell.day, cell.day, data_state, start_row, row_limit
-            )
+        def ask(grouping: Grouping, start_row: int, row_limit: int) -> Page:
+            query = query_body(cell.search_type, grouping, cell.day, cell.day, start_row, row_limit)
             question = query_question("searchanalytics.query", cell.property, query)
+            decode = _decoder(grouping.dimensions)
             return self._client.ask(question, decode, buckets, lambda page: page.received)
 
-        gathered = gather(ask, expect_rows=expect_rows)
+        gathered = fetch(cell, data_state, ask, expect_rows=expect_rows)
         return FetchedCell(
             cell=cell,
             rows=gathered.rows,
@@ -148,27 +134,3 @@ class GoogleAccount:
 
     def _buckets(self, property_: str) -> tuple[Bucket, ...]:
         return self._rates.bucket(f"property {property_}"), self._identity
-
-
-def query_body(
-    search_type: SearchType,
-    dimensions: Sequence[str],
-    first: date,
-    last: date,
-    data_state: DataState,
-    start_row: int,
-    row_limit: int,
-) -> dict[str, Any]:
-    """The JSON of a query, refused here when the table of search types says Google would refuse it."""
-    reasons = refused_because(search_type, dimensions)
-    if reasons:
-        raise ValueError(f"a query that Google refuses: {'; '.join(reasons)}")
-    return {
-        "startDate": first.isoformat(),
-        "endDate": last.isoformat(),
-        "dimensions": list(dimensions),
-        "type": search_type,
-        "dataState": _STATES[data_state],
-        "startRow": start_row,
-        "rowLimit": row_limit,
-    }

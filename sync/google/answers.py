@@ -10,20 +10,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from sync.account import Probe, Site
-from sync.plan.cells import Row
-from sync.rows import MAX_COUNT, MAX_POSITION, check_row, whole_text
+from sync.plan.cells import AnyRow, DimensionRow, HourRow, Row, TotalsRow
+from sync.rows import MAX_POSITION, check_row, max_count, whole_text
 
-Key = tuple[str, ...]
+Key = tuple[Any, ...]
+"""What tells the rows of an answer apart, in the order of its dimensions."""
 _Text = Annotated[str, Meta(min_length=1)]
-_Int = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
-_WholeDouble = Annotated[float, Meta(ge=0, le=MAX_COUNT, multiple_of=1)]
+_Hour = Annotated[datetime, Meta(tz=True)]
 _Position = Annotated[float, Meta(ge=0, le=MAX_POSITION)]
 
 K = TypeVar("K")
@@ -41,8 +41,20 @@ class _Row(Struct, Generic[K, N], gc=False):
     position: _Position | None = None
 
 
-class _Page(Struct, Generic[K, N], gc=False):
-    rows: list[_Row[K, N]] = []  # msgspec copies an empty list for each instance
+class _Sum(Struct, Generic[K, N], gc=False):
+    """A row without dimensions, and so without keys."""
+
+    clicks: N
+    impressions: N
+    position: _Position | None = None
+    keys: tuple[()] = ()
+
+
+R = TypeVar("R")
+
+
+class _Page(Struct, Generic[R], gc=False):
+    rows: list[R] = []  # msgspec copies an empty list for each instance
     responseAggregationType: str = ""  # noqa: N815 - Google's spelling
 
 
@@ -51,7 +63,7 @@ class Page:
     """One answer: `keys` and `rows` go together; `received` counts quarantined rows too."""
 
     keys: list[Key]
-    rows: list[Row]
+    rows: list[AnyRow]
     received: int
     quarantined: tuple[str, ...] = ()
     aggregation: str = ""
@@ -59,13 +71,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How the keys of one group of search types look, and how a Row is made of them."""
+    """How the keys of one list of dimensions look, and how a row is made of them."""
 
     keys: Any
-    make: Callable[[Any], Row]
+    make: Callable[[Any], AnyRow]
 
 
 _new = tuple.__new__
+_ONE = lambda row: _new(DimensionRow, (*row.keys, row.clicks, row.impressions, row.position))  # noqa: E731
 _SHAPES: dict[tuple[str, ...], _Shape] = {
     ("page", "query", "country", "device"): _Shape(
         tuple[_Text, str, _Text, _Text],
@@ -81,6 +94,15 @@ _SHAPES: dict[tuple[str, ...], _Shape] = {
             Row, (row.keys[0], "", row.keys[1], row.keys[2], row.clicks, row.impressions, row.position)
         ),
     ),
+    (): _Shape((), lambda row: _new(TotalsRow, (row.clicks, row.impressions, row.position))),
+    ("query",): _Shape(tuple[str], _ONE),
+    **{(name,): _Shape(tuple[_Text], _ONE) for name in ("page", "country", "device", "searchAppearance")},
+    ("hour", "page"): _Shape(
+        tuple[_Hour, _Text],
+        lambda row: HourRow(
+            row.keys[0].astimezone(UTC), row.keys[1], row.clicks, row.impressions, row.position
+        ),
+    ),
 }
 
 
@@ -91,9 +113,14 @@ class PageDecoder:
         shape = _SHAPES[dimensions]
         self._dimensions = dimensions
         self._make = shape.make
-        page: Any = _Page  # subscribed with values at run time, which no type checker can follow
-        self._ints = msgspec.json.Decoder(page[shape.keys, _Int])
-        self._doubles = msgspec.json.Decoder(page[shape.keys, _WholeDouble])
+        most = max_count(dimensions)
+        # Subscribed with values at run time, which no type checker can follow.
+        page: Any = _Page
+        row: Any = _Row if dimensions else _Sum
+        self._ints = msgspec.json.Decoder(page[row[shape.keys, Annotated[int, Meta(ge=0, le=most)]]])
+        self._doubles = msgspec.json.Decoder(
+            page[row[shape.keys, Annotated[float, Meta(ge=0, le=most, multiple_of=1)]]]
+        )
 
     def __call__(self, body: bytes) -> Page:
         """Raises BadBodyError."""
@@ -108,9 +135,13 @@ class PageDecoder:
                 row.clicks, row.impressions = int(row.clicks), int(row.impressions)
         make = self._make
         rows = page.rows
+        try:
+            made = [make(row) for row in rows]
+        except OverflowError:  # an hour at the end of all time
+            return self._carefully(body)
         return Page(
             [row.keys for row in rows],
-            [make(row) for row in rows],
+            made,
             len(rows),
             (),
             page.responseAggregationType,
@@ -122,9 +153,8 @@ class PageDecoder:
         if not isinstance(raw_rows, list):
             raise BadBodyError("`rows` is no list")
         checked = [check_row(raw, self._dimensions) for raw in raw_rows]
-        rows = [row for row in checked if isinstance(row, Row)]
-        places = [Row._fields.index(name) for name in self._dimensions]
-        keys = [tuple(str(row[place]) for place in places) for row in rows]
+        rows = [row for row in checked if not isinstance(row, str)]
+        keys = [self._key(row) for row in rows]
         aggregation = answer.get("responseAggregationType", "")
         return Page(
             keys,
@@ -133,6 +163,12 @@ class PageDecoder:
             tuple(row for row in checked if isinstance(row, str)),
             whole_text(aggregation)[:40] if isinstance(aggregation, str) else "",
         )
+
+    def _key(self, row: AnyRow) -> Key:
+        """The key as the fast way has it: only the dimensions that were asked for."""
+        if isinstance(row, Row):
+            return tuple(row[Row._fields.index(name)] for name in self._dimensions)
+        return row[:-3]
 
 
 def decode_probe(body: bytes) -> Probe:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sync.errors import BadAnswer
 from sync.google.answers import Key, Page
-from sync.plan.cells import Row
+from sync.plan.cells import AnyRow
 
 PAGE_ROWS = 25_000
 CAP_ROWS = 50_000
@@ -34,7 +34,7 @@ Ask = Callable[[int, int], Page]
 class Gathered:
     """Distinct rows of a cell. `missing` ranks stayed unfilled, `conflicts` keys came with different numbers."""
 
-    rows: list[Row]
+    rows: list[AnyRow]
     quarantined: tuple[str, ...]
     saturated: bool
     aggregation: str
@@ -52,7 +52,7 @@ class Gathered:
 class _Pass:
     """What one walk through the pages has brought so far."""
 
-    rows: dict[Key, Row] = field(default_factory=dict)
+    rows: dict[Key, AnyRow] = field(default_factory=dict)
     quarantined: dict[str, None] = field(default_factory=dict)
     aggregation: str = ""
     pages: int = 0
@@ -160,7 +160,7 @@ def _mending_starts(walked: _Pass) -> Iterator[int]:
         yield distinct[number % len(distinct)]
 
 
-def _ties_begin(rows: list[Row]) -> int:
+def _ties_begin(rows: list[AnyRow]) -> int:
     """The index at which the last group of rows with equal clicks begins."""
     index = len(rows)
     while index > 1 and rows[index - 2].clicks == rows[-1].clicks:

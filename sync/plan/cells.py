@@ -6,11 +6,12 @@ one whole, `store` replaces one whole. Pure data: nothing here knows HTTP or SQL
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple
 
-from contract.run_spec import DimensionSet, SearchType
+from contract.dimension_sets import DimensionSet, SearchType
 from sync.plan.totals import Totals
 
 
@@ -27,7 +28,7 @@ class Cell:
 class Row(NamedTuple):
     """One row of a page-query cell. A dimension that the search type does not offer is the empty string.
 
-    `position` is 1-based, and None where Google gives none (discover, googleNews).
+    `position` is 1-based, and None where Google gives none (discover, googleNews); so it is in every kind of row.
     """
 
     page: str
@@ -39,17 +40,58 @@ class Row(NamedTuple):
     position: float | None
 
 
+class TotalsRow(NamedTuple):
+    """The row of a totals cell: everything that happened on the day, anonymised queries included."""
+
+    clicks: int
+    impressions: int
+    position: float | None
+
+
+class DimensionRow(NamedTuple):
+    """One row of a page, query, country or device cell; `value` is the page, query, country or device."""
+
+    value: str
+    clicks: int
+    impressions: int
+    position: float | None
+
+
+class AppearanceRow(NamedTuple):
+    """One row of a search-appearance cell: a page as it was shown in one appearance."""
+
+    appearance: str
+    page: str
+    clicks: int
+    impressions: int
+    position: float | None
+
+
+class HourRow(NamedTuple):
+    """One row of an hourly cell. `hour` is the moment at which the hour begins, in UTC: in autumn one hour comes twice."""
+
+    hour: datetime
+    page: str
+    clicks: int
+    impressions: int
+    position: float | None
+
+
+AnyRow = Row | TotalsRow | DimensionRow | AppearanceRow | HourRow
+"""A row of any set: its key first, and always three numbers at the end, so `row[:-3]` is what makes it distinct."""
+
+
 @dataclass(frozen=True, slots=True)
 class FetchedCell:
     """A cell as Google showed it, gathered from all its pages within one attempt.
 
-    `rows` are distinct by (page, query, country, device). `final` is False while Google may still change the day.
+    `rows` are of the kind of the cell's dimension set, and distinct by their key. `final` is False while Google may still change the day.
     `quarantined` holds the raw JSON of rows that follow no rule (wrong key count, impossible numbers); the cell is
     stored without them and is not final.
     """
 
     cell: Cell
-    rows: list[Row]
+    rows: Sequence[AnyRow]
     final: bool
     saturated: bool = False
     aggregation: str = ""

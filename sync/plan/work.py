@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from itertools import chain
 
-from contract.run_spec import DimensionSet, SearchType
+from contract.dimension_sets import DimensionSet, SearchType, gives
 from sync.plan.cells import Cell
 from sync.plan.windows import Days
 
@@ -19,6 +20,12 @@ REQUESTS_PER_MINUTE_PER_USER = 1200
 
 REQUESTS_PER_CELL = 2
 """A page and the empty page that proves it was the last; a saturated cell takes two full pages instead."""
+
+SPECIAL_REQUESTS: Mapping[DimensionSet, int] = {"totals": 1, "search-appearance": 2 + 5 * REQUESTS_PER_CELL}
+"""Totals are one row. Appearances are listed, then asked for one by one; a property with many has about five a day."""
+
+HOURLY_DAYS = 10
+"""Google keeps hours that long, the running day included; what it no longer shows must not be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +39,13 @@ class Estimate:
 
 
 def cells_of(
-    property_: str, days: Mapping[SearchType, Days], dimension_sets: Sequence[DimensionSet]
+    property_: str,
+    days: Mapping[SearchType, Days],
+    dimension_sets: Sequence[DimensionSet],
+    today: date,
 ) -> list[Cell]:
-    """All cells of one property, newest day first."""
+    """All cells of one property that Google gives, newest day first. `today` is the running Pacific day."""
+    oldest_hours = today - timedelta(days=HOURLY_DAYS - 1)
     every_day = sorted(set(chain.from_iterable(span.newest_first() for span in days.values())), reverse=True)
     return [
         Cell(property_, day, search_type, dimension_set)
@@ -42,6 +53,7 @@ def cells_of(
         for search_type, span in days.items()
         if span.first <= day <= span.last
         for dimension_set in dimension_sets
+        if gives(search_type, dimension_set) and (dimension_set != "hourly" or day >= oldest_hours)
     ]
 
 
@@ -50,12 +62,19 @@ def still_to_do(cells: Iterable[Cell], done: Collection[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell not in done]
 
 
+def pairs_of(
+    search_types: Iterable[SearchType], dimension_sets: Sequence[DimensionSet]
+) -> list[tuple[SearchType, DimensionSet]]:
+    """The search types with those of the sets that Google gives for them."""
+    return [(kind, each) for kind in search_types for each in dimension_sets if gives(kind, each)]
+
+
 def estimate(
     properties_by_workspace: Sequence[int],
     *,
     days: int,
-    search_types: int,
-    dimension_sets: int,
+    search_types: Sequence[SearchType],
+    dimension_sets: Sequence[DimensionSet],
     concurrency: int,
     requests_per_second_per_property: float,
 ) -> Estimate:
@@ -64,8 +83,11 @@ def estimate(
     Three floors: one property at its own rate, all of them over `concurrency` places, one identity at Google's limit.
     """
     properties = sum(properties_by_workspace)
-    cells_each = days * search_types * dimension_sets
-    requests_each = search_types + cells_each * REQUESTS_PER_CELL
+    cells_each, requests_each = 0, len(search_types)
+    for _, each in pairs_of(search_types, dimension_sets):
+        cells = min(days, HOURLY_DAYS) if each == "hourly" else days
+        cells_each += cells
+        requests_each += cells * SPECIAL_REQUESTS.get(each, REQUESTS_PER_CELL)
     requests = requests_each * properties
     if not properties:
         return Estimate(0, 0, 0, 0.0)

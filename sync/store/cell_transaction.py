@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sync.plan.cells import CellResult, FetchedCell, Row
+from sync.plan.cells import AnyRow, CellResult, FetchedCell
 from sync.store.cell_writer import CellKey, CellWriter, Ids
 from sync.store.emptiness import keep_rows
 from sync.store.ledger import Ledger, Stored
@@ -29,7 +29,7 @@ class Version:
     """One fetched version of a cell on its way into the database."""
 
     fetched: FetchedCell
-    rows: list[Row]
+    rows: list[AnyRow]
     """In key order."""
     digest: bytes
     run: RunKey

@@ -10,15 +10,13 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sync.store.digest import as_code, hash_of, storable
+from sync.store.layouts import Codes, Texts
 
 if TYPE_CHECKING:
     from sync.store.connect import Connection
-
-Texts = Literal["property", "page", "query"]
-Codes = Literal["country", "device", "search_type"]
 
 GENERATION = 50_000
 """Texts remembered per dictionary and generation; there are two, so what was used lately stays, the rest is asked again."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
-from sync.plan.cells import Row
+from sync.plan.cells import AnyRow
+
+R = TypeVar("R", bound=AnyRow)
 
 DIGEST_BYTES = 16
 TEXT_LIMIT = 65_536
@@ -21,12 +24,12 @@ NUL_SHOWN_AS = "\u2400"
 SURROGATE_SHOWN_AS = "\ufffd"
 
 
-def in_key_order(rows: Iterable[Row]) -> list[Row]:
-    """Sorted by (page, query, country, device), which are distinct, so metrics are never compared."""
+def in_key_order(rows: Iterable[R]) -> list[R]:
+    """Sorted by the key, which is distinct, so metrics are never compared."""
     return sorted(rows, key=_key)
 
 
-def digest_of(rows: Sequence[Row]) -> bytes:
+def digest_of(rows: Sequence[AnyRow]) -> bytes:
     """16 bytes over rows in key order."""
     try:
         encoded = msgspec.msgpack.encode(rows)
@@ -61,5 +64,5 @@ def as_code(code: str) -> str:
     return f"{storable(code)[:CODE_CHARACTERS]}~{hash_of(code).hex()[:16]}"
 
 
-def _key(row: Row) -> tuple[str, str, str, str]:
-    return row[:4]
+def _key(row: AnyRow) -> tuple[Any, ...]:
+    return row[:-3]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -52,7 +52,7 @@ class Ledger:
         now: datetime,
     ) -> None:
         """The cell as it is now; its quarantined rows replace those of the version before."""
-        rows = fetched.rows
+        rows: Sequence[Any] = fetched.rows
         self._execute(
             connection,
             "INSERT INTO {}.ledger (property_id, search_type_id, day, dimension_set, rows, digest, clicks, impressions,"

@@ -10,13 +10,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from contract import RunSummary
 from sync.errors import Superseded
-from sync.plan.cells import Cell, CellResult, FetchedCell, Row
+from sync.plan.cells import AnyRow, Cell, CellResult, FetchedCell
 from sync.store.digest import as_code, digest_of, in_key_order, storable
 from sync.store.emptiness import keep_rows
+from sync.store.layouts import LAYOUTS, KeyColumn
 from sync.store.port import AlreadyComplete, Claimed, LedgerEntry, RunKey
 
 
@@ -34,7 +35,7 @@ class MemoryStore:
         self._clock = clock
         self._lock = threading.Lock()
         self._runs: dict[RunKey, _Run] = {}
-        self._rows: dict[Cell, dict[tuple[str, str, str, str], Row]] = {}
+        self._rows: dict[Cell, dict[tuple[Any, ...], AnyRow]] = {}
         self._ledger: dict[Cell, LedgerEntry] = {}
         self._empty_run: dict[Cell, str] = {}
         self._written_by: dict[Cell, tuple[str, str]] = {}
@@ -107,7 +108,7 @@ class MemoryStore:
             self._note(fetched, run)
             if old is not None and old.digest == digest:
                 return CellResult(unchanged=len(rows), skipped=True)
-            fresh = {row[:4]: row for row in rows}
+            fresh: dict[tuple[Any, ...], AnyRow] = {row[:-3]: row for row in rows}
             self._rows[cell] = fresh
             inserted = len(fresh.keys() - stored.keys())
             updated = sum(1 for key, row in fresh.items() if key in stored and stored[key] != row)
@@ -143,15 +144,13 @@ class MemoryStore:
             name = (run.schedule_uid, run.run_id)
             return frozenset(cell for cell, by in self._written_by.items() if by == name)
 
-    def rows(self, cell: Cell) -> Sequence[Row]:
+    def rows(self, cell: Cell) -> Sequence[AnyRow]:
+        layout = LAYOUTS[cell.dimension_set]
         with self._lock:
-            rows = self._rows.get(cell, {}).values()
+            rows = list(self._rows.get(cell, {}).values())
         return in_key_order(
-            row._replace(
-                page=storable(row.page),
-                query=storable(row.query),
-                country=as_code(row.country),
-                device=as_code(row.device),
+            layout.row(
+                (*(_as_kept(key, value) for key, value in zip(layout.keys, row, strict=False)), *row[-3:])
             )
             for row in rows
         )
@@ -166,6 +165,13 @@ class MemoryStore:
         held = self._runs.get(run)
         if held is None or held.launch != launch or held.complete:
             raise superseded(run, launch, held.launch if held else 0)
+
+
+def _as_kept(column: KeyColumn, value: Any) -> Any:
+    """A part of a key as it looks when read back."""
+    if column.text is not None:
+        return storable(value)
+    return as_code(value) if column.code is not None else value
 
 
 def superseded(run: RunKey, launch: int, holder: int) -> Superseded:

@@ -91,9 +91,9 @@ def is_current(connection: Connection, schema: str) -> bool:
     return present not in older
 
 
-def downgrade(connections: Connections, schema: str) -> None:
-    """Back to nothing, data included. For tests of the migrations."""
-    _locked(connections, schema, lambda config: command.downgrade(config, "base"))
+def downgrade(connections: Connections, schema: str, version: str = "base") -> None:
+    """Back to an older version, or to nothing, with the data that came since. For tests of the migrations."""
+    _locked(connections, schema, lambda config: command.downgrade(config, version))
 
 
 def _locked(connections: Connections, schema: str, step: Callable[[Config], None]) -> None:

@@ -34,26 +34,26 @@ class Partitions:
         self._schema = schema
         self._in_transaction = in_transaction
         self._lock = threading.Lock()
-        self._known: set[date] = set()
+        self._known: set[tuple[str, date]] = set()
 
-    def ensure(self, day: date) -> None:
-        """Make the month of `day`, and the one after it, unless they are there."""
+    def ensure(self, parent: str, day: date) -> None:
+        """Make the month of `day` in a table of facts, and the one after it, unless they are there."""
         month = month_of(day)
         with self._lock:
-            if month in self._known:
+            if (parent, month) in self._known:
                 return
             for each in (month, next_month(month)):
-                self._in_transaction(partial(self._make, month=each))
-            self._known.add(month)
+                self._in_transaction(partial(self._make, facts=parent, month=each))
+            self._known.add((parent, month))
 
     def forget(self) -> None:
         """After a failover or a dropped month: look again."""
         with self._lock:
             self._known.clear()
 
-    def _make(self, connection: Connection, month: date) -> None:
-        name = f"page_query_{month:%Y_%m}"
-        table, parent = f'"{self._schema}".{name}', f'"{self._schema}".page_query'
+    def _make(self, connection: Connection, facts: str, month: date) -> None:
+        name = f"{facts}_{month:%Y_%m}"
+        table, parent = f'"{self._schema}".{name}', f'"{self._schema}".{facts}'
         attached = "SELECT 1 FROM pg_inherits WHERE inhrelid = to_regclass(%s)"
         if connection.execute(attached, [table]).fetchone():
             return

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from contract import RunSummary
-from sync.plan.cells import Cell, CellResult, FetchedCell, Row
+from sync.plan.cells import AnyRow, Cell, CellResult, FetchedCell
 from sync.plan.totals import Totals
 
 
@@ -86,6 +86,8 @@ class Store(Protocol):
     def claim_run(self, run: RunKey, launch: int) -> Claimed | AlreadyComplete:
         """Take the run row over; only a higher (or the same) launch may.
 
+        Rows of the same run that was divided into another number of shards are taken from lower launches as well.
+
         Raises Superseded when a higher launch holds it.
         """
 
@@ -113,5 +115,5 @@ class Store(Protocol):
     def done_by_run(self, run: RunKey) -> frozenset[Cell]:
         """Cells this run has committed, by any of its launches: a later launch need not fetch them again."""
 
-    def rows(self, cell: Cell) -> Sequence[Row]:
+    def rows(self, cell: Cell) -> Sequence[AnyRow]:
         """The stored rows of a cell, in key order. For tests and `check`, not for the hot path."""

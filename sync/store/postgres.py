@@ -16,13 +16,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from contract import Destination, RunSummary
-from sync.plan.cells import Cell, CellResult, FetchedCell, Row
+from sync.plan.cells import AnyRow, Cell, CellResult, FetchedCell
 from sync.store import grants, migrate
 from sync.store.cell_transaction import CellTransaction, Version
-from sync.store.cell_writer import CellKey, Ids
+from sync.store.cell_writer import METRICS, CellKey, Ids
 from sync.store.connect import LOCK_MILLISECONDS, Connection, Connections
 from sync.store.dictionaries import Dictionaries
 from sync.store.digest import digest_of, in_key_order, storable
+from sync.store.layouts import LAYOUTS, KeyColumn
 from sync.store.ledger import Ledger
 from sync.store.partitions import Partitions
 from sync.store.port import AlreadyComplete, Claimed, LedgerEntry, RunKey
@@ -102,12 +103,10 @@ class PostgresStore:
         settled = self._once(lambda connection: self._cells.look(connection, key, version))
         if settled is not None:
             return settled
-        self._partitions.ensure(cell.day)
+        layout = LAYOUTS[cell.dimension_set]
+        self._partitions.ensure(layout.table, cell.day)
         ids = Ids(
-            self._dictionaries.texts("page", {row.page for row in rows}),
-            self._dictionaries.texts("query", {row.query for row in rows}),
-            self._dictionaries.codes("country", {row.country for row in rows}),
-            self._dictionaries.codes("device", {row.device for row in rows}),
+            tuple(self._ids(column, {row[at] for row in rows}) for at, column in enumerate(layout.keys))
         )
         return self._once(lambda connection: self._cells.write(connection, key, version, ids))
 
@@ -120,6 +119,11 @@ class PostgresStore:
         if cells:
             self._repeat(work)
 
+    def _ids(self, column: KeyColumn, values: set[Any]) -> dict[str, int] | None:
+        if column.text is not None:
+            return self._dictionaries.texts(column.text, values)
+        return self._dictionaries.codes(column.code, values) if column.code is not None else None
+
     def ledger(self, property_: str, first: date, last: date) -> Sequence[LedgerEntry]:
         def work(connection: Connection) -> Sequence[LedgerEntry]:
             return self._ledger.entries(connection, property_, first, last)
@@ -129,9 +133,11 @@ class PostgresStore:
     def done_by_run(self, run: RunKey) -> frozenset[Cell]:
         return self._repeat(lambda connection: self._ledger.done_by(connection, run))
 
-    def rows(self, cell: Cell) -> Sequence[Row]:
+    def rows(self, cell: Cell) -> Sequence[AnyRow]:
+        layout = LAYOUTS[cell.dimension_set]
+        columns = ", ".join([*(key.shown for key in layout.keys), *METRICS])
         statement = (
-            f'SELECT page, query, country, device, clicks, impressions, position FROM "{self._schema}".v_page_query'
+            f'SELECT {columns} FROM "{self._schema}".{layout.view}'
             " WHERE property = %s AND day = %s AND search_type = %s"
         )
         found = self._repeat(
@@ -139,7 +145,7 @@ class PostgresStore:
                 cast("Any", statement), [storable(cell.property), cell.day, cell.search_type]
             ).fetchall()
         )
-        return in_key_order(Row(*row) for row in found)
+        return in_key_order(layout.row(row) for row in found)
 
     def _repeat(self, work: Callable[[Connection], T]) -> T:
         return self._retry(lambda: self._once(work))

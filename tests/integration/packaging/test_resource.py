@@ -221,7 +221,7 @@ REFUSED = {
     "an unknown search type": ({"searchTypes": ["podcasts"]}, "supported values"),
     "a search type twice": ({"searchTypes": ["web", "web"]}, "Duplicate value"),
     "no search type": ({"searchTypes": []}, "should have at least 1 items"),
-    "an unknown dimension set": ({"dimensionSets": ["country"]}, "supported values"),
+    "an unknown dimension set": ({"dimensionSets": ["everything"]}, "supported values"),
     "an unknown data state": ({"window.dataState": "Fresh"}, "supported values"),
     "no attempt": ({"retry.maxAttempts": 0}, "greater than or equal to 1"),
     "endless attempts": ({"retry.maxAttempts": 21}, "less than or equal to 20"),

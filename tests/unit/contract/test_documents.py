@@ -250,7 +250,9 @@ def test_defaults_are_those_of_the_resource():
         ("timeoutSeconds", 0),
         ("searchTypes", []),
         ("searchTypes", ["google"]),
-        ("dimensionSets", ["page"]),
+        ("dimensionSets", ["pages"]),
+        ("dimensionSets", ["page", "page"]),
+        ("dimensionSets", []),
         ("workspaces", []),
         ("workspaces.0.name", "Bad Name"),
         ("workspaces.0.credentialsPath", ""),
@@ -266,6 +268,14 @@ def test_what_is_wrong_is_refused_by_the_name_of_its_field(path, value):
     with pytest.raises(ContractError) as caught:
         RunSpec.from_json(changed(path, value))
     assert path in str(caught.value).replace("function-after[", "")
+
+
+def test_sets_that_google_gives_for_none_of_the_types_are_refused_before_any_request():
+    document = minimal() | {"searchTypes": ["discover", "image"], "dimensionSets": ["hourly"]}
+    with pytest.raises(ContractError, match=r"Google gives 'hourly' for none of 'discover', 'image'"):
+        RunSpec.from_json(json.dumps(document))
+    document["searchTypes"] = ["discover", "web"]
+    assert RunSpec.from_json(json.dumps(document)).dimension_sets == ["hourly"]
 
 
 def test_a_missing_field_is_named():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -131,7 +132,7 @@ def test_cells_come_newest_day_first_with_the_types_side_by_side():
         "web": Days(date(2026, 6, 1), date(2026, 6, 2)),
         "image": Days(date(2026, 6, 2), date(2026, 6, 3)),
     }
-    cells = cells_of("sc-domain:a", spans, ["page-query"])
+    cells = cells_of("sc-domain:a", spans, ["page-query"], date(2026, 6, 3))
     assert [(cell.day.day, cell.search_type) for cell in cells] == [
         (3, "image"),
         (2, "web"),
@@ -140,6 +141,46 @@ def test_cells_come_newest_day_first_with_the_types_side_by_side():
     ]
     assert still_to_do(cells, {cells[0], cells[2]}) == [cells[1], cells[3]]
     assert cells[0] == Cell("sc-domain:a", date(2026, 6, 3), "image")
+
+
+def test_cells_that_google_does_not_give_are_not_listed():
+    span = Days(date(2026, 6, 1), date(2026, 6, 14))
+    cells = cells_of(
+        "sc-domain:a",
+        {"web": span, "discover": span},
+        ["totals", "query", "device", "hourly"],
+        date(2026, 6, 14),
+    )
+    days = Counter((cell.search_type, cell.dimension_set) for cell in cells)
+    assert days == {
+        ("web", "totals"): 14,
+        ("web", "query"): 14,
+        ("web", "device"): 14,
+        ("web", "hourly"): 10,
+        ("discover", "totals"): 14,
+    }
+    assert min(cell.day for cell in cells if cell.dimension_set == "hourly") == date(2026, 6, 5)
+
+
+@pytest.mark.parametrize(
+    ("types", "sets", "cells", "requests"),
+    [
+        pytest.param(["web"], ["totals"], 14, 1 + 14, id="totals are one row, so one request"),
+        pytest.param(["web"], ["hourly"], 10, 1 + 20, id="hours reach back ten days"),
+        pytest.param(["web", "discover"], ["query"], 14, 2 + 28, id="what is not given costs its probe only"),
+        pytest.param(["web"], ["page-query", "search-appearance"], 28, 1 + 28 + 14 * 12, id="two steps"),
+    ],
+)
+def test_each_set_has_its_price(types, sets, cells, requests):
+    guess = estimate(
+        [1],
+        days=14,
+        search_types=types,
+        dimension_sets=sets,
+        concurrency=1,
+        requests_per_second_per_property=5,
+    )
+    assert (guess.cells, guess.requests) == (cells, requests)
 
 
 @pytest.mark.parametrize(
@@ -158,8 +199,8 @@ def test_the_cost_is_guessed_from_quotas(properties, types, rate, concurrency, r
     guess = estimate(
         properties,
         days=14,
-        search_types=types,
-        dimension_sets=1,
+        search_types=["web", "image", "video", "news", "discover", "googleNews"][:types],
+        dimension_sets=["page-query"],
         concurrency=concurrency,
         requests_per_second_per_property=rate,
     )

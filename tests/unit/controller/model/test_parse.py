@@ -49,6 +49,11 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
     "a ratio of 2": ({"minSuccessRatio": 2}, "`spec.minSuccessRatio` must be a number from 0 to 1"),
     "an unknown search type": ({"searchTypes": ["podcasts"]}, "`spec.searchTypes` must be of 'web', 'image'"),
     "no search type": ({"searchTypes": []}, "`spec.searchTypes` must be of"),
+    "an unknown dimension set": ({"dimensionSets": ["everything"]}, "`spec.dimensionSets` must be of 'page-query', 'totals'"),
+    "sets that Google gives for none of the types": (
+        {"searchTypes": ["discover"], "dimensionSets": ["query", "device"]},
+        "`spec.searchTypes` and `spec.dimensionSets`: Google gives 'query', 'device' for none of 'discover'",
+    ),
     "an unknown policy": ({"concurrencyPolicy": "Maybe"}, "`spec.concurrencyPolicy` must be of 'Forbid', 'Replace', 'Allow'"),
     "an unknown catch-up": ({"catchUp": {"policy": "Some"}}, "`spec.catchUp.policy` must be of 'Latest', 'All', 'None'"),
     "all of them, each replacing the last": (

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.dimension_sets import DIMENSION_SETS, dimensions_of, gives
 from sync.account import Probe, Site
 from sync.google.answers import BadBodyError, PageDecoder, decode_probe, decode_sites
-from sync.google.search_types import SEARCH_TYPES, dimensions_of, refused_because
-from sync.plan.cells import Row
-from sync.rows import MAX_COUNT, check_row, whole_text
+from sync.google.search_types import SEARCH_TYPES, refused_because
+from sync.plan.cells import DimensionRow, HourRow, Row, TotalsRow
+from sync.rows import MAX_COUNT, MAX_SUM, check_row, whole_text
 from tests.unit.sync.fakes import row
 
 WEB = ("page", "query", "country", "device")
@@ -181,6 +182,8 @@ def test_any_text_can_be_encoded_afterwards_and_whole_text_is_untouched(given_te
 )
 def test_checking_never_raises(raw):
     assert isinstance(check_row(raw, WEB), Row | str)
+    assert isinstance(check_row(raw, ()), TotalsRow | str)
+    assert isinstance(check_row(raw, ("hour", "page")), HourRow | str)
 
 
 def test_a_probe_reads_both_spellings_and_ignores_rows_that_are_none():
@@ -226,22 +229,109 @@ def test_sites_are_read_and_oddities_skipped():
         decode_sites(b'{"siteEntry": 5}')
 
 
-def test_every_search_type_can_be_asked_for_what_the_table_says():
-    for name in SEARCH_TYPES:
-        assert refused_because(name, dimensions_of(name, "page-query")) == []
-        assert refused_because(name, ("date",)) == []
+def hour(text: str) -> HourRow:
+    return HourRow(datetime.fromisoformat(text).astimezone(UTC), "https://a/", 1, 10, 3.5)
+
+
+@pytest.mark.parametrize("careful", [False, True], ids=["fast", "careful"])
+@pytest.mark.parametrize(
+    ("dimensions", "raw", "stored"),
+    [
+        pytest.param(
+            (), {"clicks": 1, "impressions": 10, "position": 3.5}, TotalsRow(1, 10, 3.5), id="totals"
+        ),
+        pytest.param((), row(), TotalsRow(1, 10, 3.5), id="totals with an empty list of keys"),
+        pytest.param(
+            (), row(clicks=MAX_SUM, impressions=MAX_SUM), TotalsRow(MAX_SUM, MAX_SUM, 3.5), id="large"
+        ),
+        pytest.param(("page",), row("https://a/"), DimensionRow("https://a/", 1, 10, 3.5), id="page"),
+        pytest.param(("query",), row(""), DimensionRow("", 1, 10, 3.5), id="an empty query is one"),
+        pytest.param(
+            ("device",), row("TABLET", clicks=2.0), DimensionRow("TABLET", 2, 10, 3.5), id="doubles"
+        ),
+        pytest.param(
+            ("country",),
+            row("usa", impressions=2**33),
+            DimensionRow("usa", 1, 2**33, 3.5),
+            id="a large country",
+        ),
+        pytest.param(
+            ("hour", "page"),
+            row("2026-11-01T01:00:00-07:00", "https://a/"),
+            hour("2026-11-01T08:00+00:00"),
+            id="the hour that comes twice, first",
+        ),
+        pytest.param(
+            ("hour", "page"),
+            row("2026-11-01T01:00:00-08:00", "https://a/"),
+            hour("2026-11-01T09:00+00:00"),
+            id="the hour that comes twice, second",
+        ),
+    ],
+)
+def test_each_list_of_dimensions_makes_its_kind_of_row(dimensions, raw, stored, careful):
+    extra = ["odd"] if careful else []
+    page = PageDecoder(dimensions)(body(raw, *extra))
+    assert page.rows == [stored]
+    assert type(page.rows[0]) is type(stored)
+    assert page.keys == [stored[:-3]]
+    assert len(page.quarantined) == len(extra)
 
 
 @pytest.mark.parametrize(
-    ("search_type", "dimensions", "aggregation"),
+    ("dimensions", "bad"),
     [
-        ("discover", ("query",), "auto"),
-        ("discover", ("device",), "auto"),
-        ("googleNews", ("query",), "auto"),
-        ("web", ("page", "page"), "auto"),
-        ("web", ("page",), "byProperty"),
-        ("discover", ("country",), "byProperty"),
+        pytest.param((), row("surplus"), id="totals with a key"),
+        pytest.param(("page",), {"clicks": 1, "impressions": 1}, id="no keys"),
+        pytest.param(("page",), row("https://a/", impressions=MAX_COUNT + 1), id="a page beyond 32 bits"),
+        pytest.param(("country",), row("usa", impressions=MAX_SUM * 4), id="beyond what JSON holds exactly"),
+        pytest.param(("device",), row("TABLET", clicks=10**400), id="an endless integer"),
+        pytest.param(
+            ("hour", "page"), row("2026-11-01T01:00:00", "https://a/"), id="an hour without an offset"
+        ),
+        pytest.param(("hour", "page"), row("01:00", "https://a/"), id="a time of day"),
+        pytest.param(("hour", "page"), row("0001-01-01T00:00:00+14:00", "https://a/"), id="before all time"),
     ],
 )
-def test_what_google_refuses_is_refused_here(search_type, dimensions, aggregation):
-    assert refused_because(search_type, dimensions, aggregation)
+def test_rows_of_every_kind_can_be_quarantined(dimensions, bad):
+    page = PageDecoder(dimensions)(body(bad))
+    assert (page.rows, len(page.quarantined), page.received) == ([], 1, 1)
+
+
+def test_every_pair_that_is_given_can_be_asked_for():
+    for name in SEARCH_TYPES:
+        assert refused_because(name, ("date",)) == []
+        for each in DIMENSION_SETS:
+            if not gives(name, each):
+                with pytest.raises(ValueError, match=each):
+                    dimensions_of(name, each)
+                continue
+            dimensions = dimensions_of(name, each)
+            if each == "search-appearance":
+                assert refused_because(name, dimensions[:1]) == []
+                assert refused_because(name, dimensions[1:], filters=dimensions[:1]) == []
+            else:
+                state = "hourly_all" if each == "hourly" else "final"
+                assert refused_because(name, dimensions, data_state=state) == []
+            PageDecoder(dimensions if each != "search-appearance" else dimensions[1:])
+
+
+@pytest.mark.parametrize(
+    ("search_type", "dimensions", "more"),
+    [
+        pytest.param("discover", ("query",), {}, id="discover has no queries"),
+        pytest.param("discover", ("device",), {}, id="discover has no devices"),
+        pytest.param("googleNews", ("query",), {}, id="googleNews has no queries"),
+        pytest.param("web", ("page", "page"), {}, id="a dimension twice"),
+        pytest.param("web", ("page",), {"aggregation": "byProperty"}, id="pages by property"),
+        pytest.param("discover", ("country",), {"aggregation": "byProperty"}, id="discover by property"),
+        pytest.param("web", ("searchAppearance", "page"), {}, id="an appearance with a page"),
+        pytest.param("web", ("date", "hour"), {"data_state": "hourly_all"}, id="a date and an hour"),
+        pytest.param("web", ("hour",), {}, id="an hour without its data state"),
+        pytest.param("web", ("page",), {"data_state": "hourly_all"}, id="the data state without an hour"),
+        pytest.param("web", ("page",), {"filters": ("date",)}, id="a filter by date"),
+        pytest.param("discover", ("page",), {"filters": ("device",)}, id="a filter by what is not offered"),
+    ],
+)
+def test_what_google_refuses_is_refused_here(search_type, dimensions, more):
+    assert refused_because(search_type, dimensions, **more)
