@@ -169,5 +169,5 @@ def test_down_and_up_again_forgets_the_sets_and_nothing_else(database: Database)
     connections.close()
 
 
-BEFORE = "0002"
+BEFORE = "0003"
 """The version before the sets came."""

@@ -6,13 +6,13 @@ from alembic import context, op
 
 from sync.store.sql import read
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:
-    op.execute(read("0003_dimension_sets_up", schema=context.config.attributes["schema"]))
+    op.execute(read("0004_dimension_sets_up", schema=context.config.attributes["schema"]))
 
 
 def downgrade() -> None:
-    op.execute(read("0003_dimension_sets_down", schema=context.config.attributes["schema"]))
+    op.execute(read("0004_dimension_sets_down", schema=context.config.attributes["schema"]))
