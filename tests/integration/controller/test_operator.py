@@ -67,6 +67,27 @@ async def test_a_failure_is_retried_with_a_second_job(team, operator) -> None:
     assert first["metadata"]["labels"]["gscsync.io/run"] == second["metadata"]["labels"]["gscsync.io/run"]
 
 
+async def test_a_launch_in_shards_ends_with_the_last_and_is_retried_when_one_fails(team, operator) -> None:
+    index = "batch.kubernetes.io/job-completion-index"
+    well = summary(rowsWritten=10, properties=1)
+    await team.pods_do({"gscsync.io/launch": "1", index: "0"}, exit_code=0, run_for="3s", message=well)
+    await team.pods_do(
+        {"gscsync.io/launch": "1", index: "1"}, exit_code=1, message=summary("Failed", message="no route")
+    )
+    await team.pods_do({"gscsync.io/launch": "2"}, exit_code=0, message=well)
+    operator.start()
+    await team.apply(runOnCreate=True, shards=2)
+    waiting = await team.until(
+        "marketing", lambda status: status.get("currentRun", {}).get("state") == "Retrying"
+    )
+    assert "shard 1 of 2: no route" in json.dumps(waiting["currentRun"]["errors"])
+    status = await team.until("marketing", succeeded)
+    assert (status["history"][0]["attempts"], status["history"][0]["launches"]) == (2, 2)
+    assert status["lastRun"]["summary"]["rowsWritten"] == 20
+    for job in await team.jobs():
+        assert (job["spec"]["completionMode"], job["spec"]["completions"]) == ("Indexed", 2)
+
+
 async def test_killed_between_job_and_status_it_finds_one_job_and_a_right_status(
     control_plane, team, operator, tmp_path
 ) -> None:
