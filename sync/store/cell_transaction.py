@@ -86,7 +86,7 @@ class CellTransaction:
             return CellResult(unchanged=stored.rows, skipped=True)
         if not version.rows and keep_rows(
             stored=stored.rows,
-            quarantined=len(version.fetched.quarantined),
+            fetched=version.fetched,
             empty_answers=stored.empty_answers,
             empty_run_id=stored.empty_run_id,
             run_id=run.run_id,

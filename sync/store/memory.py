@@ -90,7 +90,7 @@ class MemoryStore:
             )
             if not rows and keep_rows(
                 stored=len(stored),
-                quarantined=len(fetched.quarantined),
+                fetched=fetched,
                 empty_answers=old.empty_answers if old else 0,
                 empty_run_id=self._empty_run.get(cell, ""),
                 run_id=run.run_id,

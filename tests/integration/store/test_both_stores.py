@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from contract import RunSummary, State
 from sync.errors import Superseded
 from sync.plan.cells import Cell, CellResult, FetchedCell, Row
+from sync.plan.totals import Totals
 from sync.store.digest import storable
 from sync.store.memory import MemoryStore
 from sync.store.port import AlreadyComplete, Claimed, RunKey, Store
@@ -122,6 +124,17 @@ def test_a_second_empty_answer_heard_by_another_run_is_believed(store: Store) ->
     third = claimed(store, RunKey("uid-1", "29002880"))
     assert store.write_cell(cell(), third, 1) == CellResult(deleted=1)
     assert list(store.rows(CELL)) == []
+
+
+def test_emptiness_is_never_believed_while_the_totals_show_rows(store: Store) -> None:
+    store.write_cell(cell(row()), claimed(store), 1)
+    doubtful = replace(cell(), totals=Totals(3, 40))
+    for run_id in ("2", "3", "4"):
+        assert store.write_cell(doubtful, claimed(store, RunKey("uid-1", run_id)), 1).kept_because_empty
+    assert (
+        store.write_cell(replace(cell(), totals=Totals()), claimed(store, RunKey("uid-1", "5")), 1).deleted
+        == 1
+    )
 
 
 def test_a_day_that_never_had_rows_is_done(store: Store) -> None:
