@@ -139,7 +139,7 @@ class World:
             "slot": self.now,
             "window": {"days": DAYS},
             "search_types": ["web", "image"],
-            "workspaces": [self.workspace("acme"), self.workspace("globex")],
+            "workspaces": [self.workspace(account.name) for account in self.emulator.config.accounts],
             "destination": self.database.destination(),
             "limits": Limits(requests_per_second_per_property=100, concurrency=4),
         }
