@@ -62,6 +62,7 @@ class World:
         days: int = 12,
         types: Sequence[SearchType] = SEARCH_TYPES,
         sets: Sequence[DimensionSet] = DIMENSION_SETS,
+        now: datetime | None = None,
     ) -> RunSummary:
         credentials = self.emulator.write_credentials("acme", self.folder / "acme.json")
         spec = RunSpec(
@@ -77,7 +78,7 @@ class World:
             destination=self.database.destination(),
             limits=Limits(requests_per_second_per_property=100, concurrency=2),
         )
-        clock = Calendar(slot)
+        clock = Calendar(now or slot)
         settings = load(
             {
                 "GSC_SYNC_API_BASE_URL": f"{self.emulator.url}/webmasters/v3",

@@ -1,0 +1,1 @@
+DROP VIEW {schema}.v_completeness_by_property, {schema}.v_completeness;
