@@ -1,33 +1,32 @@
 """Brings the schema to this program's version, or says why not.
 
 Alembic runs inside one transaction under a transaction-level advisory lock, so two programs that start together take
-turns and a pooler in transaction mode does no harm. An older program works on a newer schema unless the schema's
+turns and a pooler in transaction mode does no harm. It is imported only when there is something to migrate: it takes
+longer to load than a run with nothing new takes to finish. An older program works on a newer schema unless the schema's
 `min_program_version` says no: schemas expand first and contract releases later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
-import sqlalchemy
-import sqlalchemy.exc
-import sqlalchemy.pool
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from sync.errors import DatabaseIncompatible, DatabaseRefused
 from sync.store.errors import translate
 
 if TYPE_CHECKING:
+    from alembic.config import Config
+
     from sync.store.connect import Connection, Connections
 
 PROGRAM_VERSION = 1
 """Compared with the schema's `min_program_version`; rises when old programs could do harm."""
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 OLDEST_SERVER = 150_000
 LOCK = 0x67736301
 
@@ -45,6 +44,8 @@ def migrate(connections: Connections, schema: str, *, apply: bool = True) -> Non
         raise DatabaseRefused(
             f"Schema {schema!r} is missing or older than this program, which may not change it: let a program that may migrate run once."
         )
+    from alembic import command  # noqa: PLC0415
+
     _locked(connections, schema, lambda config: command.upgrade(config, "head"))
 
 
@@ -85,19 +86,30 @@ def is_current(connection: Connection, schema: str) -> bool:
         raise DatabaseIncompatible(
             f"Schema {schema!r} has version {present} and asks for program version {least}; this program has {PROGRAM_VERSION}. Use a newer image."
         )
-    script = ScriptDirectory.from_config(_config(schema))
-    older = {revision.revision for revision in script.walk_revisions()} - {script.get_current_head()}
     # A version that this program does not know is newer: it was made so that we can work with it.
-    return present not in older
+    return present not in revisions()[:-1]
+
+
+@lru_cache(maxsize=1)
+def revisions() -> Sequence[str]:
+    """The versions this program knows, oldest first, by the names of their files: `v0001_first.py` is 0001."""
+    files = (MIGRATIONS / "versions").glob("v[0-9]*_*.py")
+    return sorted(file.name[1:].partition("_")[0] for file in files)
 
 
 def downgrade(connections: Connections, schema: str, version: str = "base") -> None:
     """Back to an older version, or to nothing, with the data that came since. For tests of the migrations."""
+    from alembic import command  # noqa: PLC0415
+
     _locked(connections, schema, lambda config: command.downgrade(config, version))
 
 
 def _locked(connections: Connections, schema: str, step: Callable[[Config], None]) -> None:
     """One transaction of SQLAlchemy, under the lock: dying before its commit leaves nothing, after it everything."""
+    import sqlalchemy  # noqa: PLC0415
+    import sqlalchemy.exc  # noqa: PLC0415
+    import sqlalchemy.pool  # noqa: PLC0415
+
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg://",
         creator=lambda: connections.connect(autocommit=False),
@@ -127,7 +139,9 @@ def _locked(connections: Connections, schema: str, step: Callable[[Config], None
 
 
 def _config(schema: str) -> Config:
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["schema"] = schema
     return config
