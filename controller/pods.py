@@ -26,17 +26,18 @@ class Pod:
 
 class Pods:
     def __init__(self) -> None:
-        self._of: dict[str, dict[int, Pod]] = {}
+        self._of: dict[str, tuple[Pod, ...]] = {}
+        """By Job UID; nearly all have one pod, and a tuple is the smallest there is."""
 
     def facts(self, job_uid: str, shards: int) -> PodFacts | None:
         """What its pods say together; None when no pod was seen."""
         pods = self._of.get(job_uid)
-        return merged([pod.facts for pod in pods.values()], shards) if pods else None
+        return merged([pod.facts for pod in pods], shards) if pods else None
 
     def put(self, job_uid: str, facts: PodFacts, version: int) -> bool:
         """Keep a newer pod of the same shard instead of an older one; True when it is news."""
-        pods = self._of.setdefault(job_uid, {})
-        known = pods.get(facts.shard)
+        pods = self._of.get(job_uid, ())
+        known = next((pod for pod in pods if pod.facts.shard == facts.shard), None)
         if known is None:
             newest = facts
         elif known.facts.uid == facts.uid and known.version >= version:
@@ -45,17 +46,16 @@ class Pods:
             newest = known.facts.updated(facts)
             if newest == known.facts:
                 if newest.uid == facts.uid:
-                    pods[facts.shard] = replace(known, version=version)
+                    self._put(job_uid, replace(known, version=version))
                 return False
-        pods[facts.shard] = Pod(newest, version)
+        self._put(job_uid, Pod(newest, version))
         return True
 
     def lose(self, job_uid: str, pod_uid: str) -> bool:
         """Note that the pod object is gone; what it told stays. True when it is news."""
-        pods = self._of.get(job_uid, {})
-        for shard, known in pods.items():
+        for known in self._of.get(job_uid, ()):
             if known.facts.uid == pod_uid and not known.facts.gone:
-                pods[shard] = replace(known, facts=replace(known.facts, gone=True))
+                self._put(job_uid, replace(known, facts=replace(known.facts, gone=True)))
                 return True
         return False
 
@@ -69,6 +69,10 @@ class Pods:
     def standing(self) -> Iterator[tuple[str, str]]:
         """(Job UID, pod UID) of pods not known to be gone."""
         for uid, pods in self._of.items():
-            for pod in pods.values():
+            for pod in pods:
                 if not pod.facts.gone:
                     yield uid, pod.facts.uid
+
+    def _put(self, job_uid: str, pod: Pod) -> None:
+        others = (other for other in self._of.get(job_uid, ()) if other.facts.shard != pod.facts.shard)
+        self._of[job_uid] = (*others, pod)

@@ -1,8 +1,8 @@
 """Metrics: every name the operator exports, in one place, on a registry that is handed in.
 
 Totals of runs come from what was written: the difference between the status before and after a write, counted once
-the write is confirmed. Label values are bounded (namespace, schedule, closed lists), and all series of a schedule go
-when it goes.
+the write is confirmed. Label values are bounded (namespace, schedule, closed lists). What is told of each schedule is in
+`series`, which makes its samples when somebody scrapes.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from prometheus_client import Counter, Gauge, Histogram
 from contract import FailureClass
 from controller.model.decision import CreateResult
 from controller.model.policy import Mode
-from controller.model.status import ConditionType, RunState
+from controller.observe.series import ScheduleSeries
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from prometheus_client import CollectorRegistry
-    from prometheus_client.metrics import MetricWrapperBase
 
     from controller.model.decision import Launch
     from controller.model.job import JobRecord
@@ -29,18 +28,15 @@ if TYPE_CHECKING:
     from controller.model.schedule import Schedule
     from controller.model.status import RunRecord, Status
 
-OF_SCHEDULE = ("namespace", "schedule")
 DURATIONS = (1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 DELAYS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
-PHASES = ("Idle", "Waiting", "Queued", "Pending", "Running", "Retrying", "Snoozed", "Suspended", "Stalled")
 ERROR_CLASSES = frozenset(FailureClass) | {"TimedOut", "OOMKilled", "Lost", "ResultUnknown"}
 
 
 class Metrics:
     def __init__(self, registry: CollectorRegistry, environment: str = "") -> None:
-        self._uids: dict[str, tuple[str, str]] = {}
-        self._info: dict[str, tuple[str, ...]] = {}
-        self._phase_of: dict[str, str] = {}
+        self._series = ScheduleSeries("gsc_sync_")
+        registry.register(self._series)
 
         def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
             return Counter(f"gsc_sync_{name}", text, labels, registry=registry)
@@ -51,35 +47,10 @@ class Metrics:
         def histogram(name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
             return Histogram(f"gsc_sync_{name}", text, labels, buckets=buckets, registry=registry)
 
-        self.schedule_info = gauge("schedule_info", "Always 1.", (*OF_SCHEDULE, "queue", "cron", "time_zone"))
-        self.schedules = gauge("schedules", "Schedules by what they are doing.", ("phase",))
-        self.next_at = gauge("schedule_next_timestamp_seconds", "Next slot.", OF_SCHEDULE)
-        self.last_success = gauge(
-            "schedule_last_success_timestamp_seconds", "End of the last success.", OF_SCHEDULE
-        )
-        self.consecutive_failures = gauge(
-            "schedule_consecutive_failures", "Failed runs in a row.", OF_SCHEDULE
-        )
-        self.newest_final_day = gauge(
-            "schedule_newest_final_day_timestamp_seconds",
-            "Newest day with final data, at 00:00 UTC.",
-            OF_SCHEDULE,
-        )
-        self.missed = counter("schedule_missed", "Slots that were too old to run.", OF_SCHEDULE)
-        self.skipped = counter("schedule_skipped", "Slots passed over by a rollout or an edit.", OF_SCHEDULE)
-        self.caught_up = counter("schedule_caught_up", "Slots coalesced into a newer one.", OF_SCHEDULE)
-        self.runs = counter("runs", "Finished runs.", (*OF_SCHEDULE, "trigger", "outcome"))
         self.run_duration = histogram("run_duration_seconds", "First launch to end.", ("outcome",), DURATIONS)
         self.run_attempts = histogram(
             "run_attempts", "Attempts of a finished run.", ("outcome",), (1, 2, 3, 5, 10, 20)
         )
-        self.attempt_failures = counter("attempt_failures", "Failed attempts.", (*OF_SCHEDULE, "error_class"))
-        self.snoozes = counter(
-            "snoozes", "Launches that asked to be repeated later.", (*OF_SCHEDULE, "reason")
-        )
-        self.rescues = counter("rescues", "Launches repeated after a loss.", (*OF_SCHEDULE, "reason"))
-        self.workspaces = counter("workspaces", "Workspaces of finished runs.", (*OF_SCHEDULE, "outcome"))
-        self.rows_written = counter("rows_written", "Rows written by finished runs.", OF_SCHEDULE)
         self.launches = counter("launches", "Jobs asked for.", ("result",))
         self.start_delay = histogram(
             "launch_delay_seconds",
@@ -103,8 +74,6 @@ class Metrics:
         self.ghosts = counter("operator_ghosts", "Objects found gone by a resync.", ("kind",))
         self.build_info = gauge("operator_info", "Always 1.", ("environment",))
         self.build_info.labels(environment).set(1)
-        for phase in PHASES:
-            self.schedules.labels(phase).set(0)
         for result in CreateResult:
             self.launches.labels(result.value)
 
@@ -121,13 +90,14 @@ class Metrics:
     def wrote(self, schedule: Schedule, before: Status, after: Status) -> None:
         where = schedule.key
         old, new = before.counters, after.counters
-        _add(self.missed.labels(*where), new.slots_missed - old.slots_missed)
-        _add(self.skipped.labels(*where), new.slots_skipped - old.slots_skipped)
-        _add(self.caught_up.labels(*where), new.slots_coalesced - old.slots_coalesced)
-        _add(self.snoozes.labels(*where, "Snoozed"), new.snoozes - old.snoozes)
-        _add(self.snoozes.labels(*where, "Continues"), new.continues - old.continues)
-        _add(self.rescues.labels(*where, "Lost"), new.lost - old.lost)
-        _add(self.rescues.labels(*where, "ResultUnknown"), new.unknown - old.unknown)
+        add = self._series.add
+        add(where, "schedule_missed", new.slots_missed - old.slots_missed)
+        add(where, "schedule_skipped", new.slots_skipped - old.slots_skipped)
+        add(where, "schedule_caught_up", new.slots_coalesced - old.slots_coalesced)
+        add(where, "snoozes", new.snoozes - old.snoozes, "Snoozed")
+        add(where, "snoozes", new.continues - old.continues, "Continues")
+        add(where, "rescues", new.lost - old.lost, "Lost")
+        add(where, "rescues", new.unknown - old.unknown, "ResultUnknown")
         known = {(record.run_id, record.finished_at) for record in before.history}
         for record in after.history:
             if (record.run_id, record.finished_at) not in known:
@@ -136,39 +106,22 @@ class Metrics:
         for error in (error for run in after.runs for error in run.errors):
             if error not in seen:
                 known_class = error.reason if error.reason in ERROR_CLASSES else "Other"
-                self.attempt_failures.labels(*where, known_class).inc()
+                add(where, "attempt_failures", 1, known_class)
         self.schedule(schedule, after)
 
     def _finished(self, where: tuple[str, str], record: RunRecord) -> None:
         outcome = record.outcome.value
-        self.runs.labels(*where, record.trigger, outcome).inc()
+        add = self._series.add
+        add(where, "runs", 1, record.trigger, outcome)
         self.run_duration.labels(outcome).observe(record.duration_seconds)
         self.run_attempts.labels(outcome).observe(record.attempts)
-        _add(self.workspaces.labels(*where, "succeeded"), record.workspaces_ok)
-        _add(self.workspaces.labels(*where, "failed"), record.workspaces_total - record.workspaces_ok)
-        _add(self.rows_written.labels(*where), record.rows_written)
+        add(where, "workspaces", record.workspaces_ok, "succeeded")
+        add(where, "workspaces", record.workspaces_total - record.workspaces_ok, "failed")
+        add(where, "rows_written", record.rows_written)
 
     def schedule(self, schedule: Schedule, status: Status) -> None:
         """Show the present state of one schedule."""
-        where, uid = schedule.key, schedule.uid
-        self._uids[uid] = where
-        spec = schedule.spec
-        info = (*where, *((spec.queue, spec.schedule, spec.time_zone) if spec else ("", "", "")))
-        if self._info.get(uid) != info:
-            self._drop_info(uid)
-            self._info[uid] = info
-            self.schedule_info.labels(*info).set(1)
-        if status.next_slot is None:
-            _remove(self.next_at, where)
-        else:
-            self.next_at.labels(*where).set(status.next_slot.timestamp())
-        if status.last_success_at is not None:
-            self.last_success.labels(*where).set(status.last_success_at.timestamp())
-        if status.newest_final_day is not None:
-            day = status.newest_final_day
-            self.newest_final_day.labels(*where).set((day.toordinal() - 719_163) * 86_400)
-        self.consecutive_failures.labels(*where).set(status.consecutive_failures)
-        self._enter_phase(uid, phase_of(schedule, status))
+        self._series.show(schedule, status)
 
     def decided(self, what: str) -> None:
         self.decisions.labels(what).inc()
@@ -192,60 +145,4 @@ class Metrics:
 
     def forget(self, uid: str) -> None:
         """Remove every series of a schedule that is gone."""
-        where = self._uids.pop(uid, None)
-        self._drop_info(uid)
-        self._enter_phase(uid, None)
-        if where is None or where in self._uids.values():
-            return
-        for metric in self._of_schedules():
-            for labels in [key for key in metric._metrics if key[:2] == where]:  # noqa: SLF001 - no public way to list series
-                _remove(metric, labels)
-
-    def _of_schedules(self) -> list[MetricWrapperBase]:
-        return [
-            self.next_at,
-            self.last_success,
-            self.consecutive_failures,
-            self.newest_final_day,
-            self.missed,
-            self.skipped,
-            self.caught_up,
-            self.runs,
-            self.attempt_failures,
-            self.snoozes,
-            self.rescues,
-            self.workspaces,
-            self.rows_written,
-        ]
-
-    def _drop_info(self, uid: str) -> None:
-        old = self._info.pop(uid, None)
-        if old is not None and old not in self._info.values():
-            _remove(self.schedule_info, old)
-
-    def _enter_phase(self, uid: str, phase: str | None) -> None:
-        old = self._phase_of.pop(uid, None)
-        if old is not None:
-            self.schedules.labels(old).dec()
-        if phase is not None:
-            self._phase_of[uid] = phase
-            self.schedules.labels(phase).inc()
-
-
-def phase_of(schedule: Schedule, status: Status) -> str:
-    stalled = status.condition(ConditionType.STALLED)
-    if schedule.spec is None or (stalled and stalled.status == "True"):
-        return "Stalled"
-    if status.current is not None:
-        return RunState(status.current.state).value
-    return "Suspended" if schedule.spec.suspend else "Idle"
-
-
-def _add(counter: Counter, amount: int) -> None:
-    if amount > 0:
-        counter.inc(amount)
-
-
-def _remove(metric: MetricWrapperBase, labels: Sequence[str]) -> None:
-    if labels in metric._metrics:  # noqa: SLF001 - remove() raises for unknown series and offers no question
-        metric.remove(*labels)
+        self._series.forget(uid)

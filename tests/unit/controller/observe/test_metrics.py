@@ -16,7 +16,8 @@ from controller.model.status import (
     RunState,
     Status,
 )
-from controller.observe.metrics import Metrics, phase_of
+from controller.observe.metrics import Metrics
+from controller.observe.series import phase_of
 from tests.unit.controller.conftest import schedule_body
 
 NOW = datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
@@ -131,6 +132,14 @@ def test_a_namesake_made_anew_keeps_its_series(metrics, registry) -> None:
         value(registry, "schedule_info", **WHERE, queue="gsc-sync", cron="0 4 * * *", time_zone="Etc/UTC")
         == 1
     )
+
+
+def test_what_never_happened_is_shown_as_zero(metrics, registry) -> None:
+    metrics.schedule(schedule(), Status())
+    assert value(registry, "schedule_missed_total", **WHERE) == 0
+    assert value(registry, "rescues_total", **WHERE, reason="Lost") == 0
+    assert value(registry, "workspaces_total", **WHERE, outcome="failed") == 0
+    assert value(registry, "schedules", phase="Stalled") == 0
 
 
 @pytest.mark.parametrize(
