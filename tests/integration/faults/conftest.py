@@ -39,18 +39,18 @@ def beginning(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             assert world.wrong() == {}
             name = (database.secret / "dbname").read_text()
             with psycopg.connect(postgres, autocommit=True) as connection:
-                connection.execute(f'CREATE DATABASE "{template}" TEMPLATE "{name}"')  # type: ignore[call-overload]
+                connection.execute(f'CREATE DATABASE "{template}" TEMPLATE "{name}"')
         yield Beginning(emulator, template)
         with psycopg.connect(postgres, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE "{template}" WITH (FORCE)')  # type: ignore[call-overload]
+            connection.execute(f'DROP DATABASE "{template}" WITH (FORCE)')
 
 
 def copy_of(template: str, server: str, database: Database) -> None:
     """Replace an empty database by a copy of the template."""
     name = (database.secret / "dbname").read_text()
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')  # type: ignore[call-overload]
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 
 
 @pytest.fixture
