@@ -62,6 +62,33 @@ async def test_it_starts_launches_and_stops(cluster, tmp_path, election) -> None
     assert len(cluster.all(JOB)) == 1
 
 
+async def test_the_figures_of_the_operator_itself_are_those_of_the_moment(cluster, tmp_path) -> None:
+    cluster.apply(SCHEDULE, schedule_body(runOnCreate=True))
+    stop = asyncio.Event()
+    app = App(settings(tmp_path, leader_election=False), cluster, SystemClock())
+    running = asyncio.create_task(app.run(stop))
+    await until(lambda: cluster.all(JOB))
+    app._refresh()
+
+    def value(name: str, **labels: str) -> float:
+        found = app.registry.get_sample_value(f"gsc_sync_{name}", labels)
+        assert found is not None, name
+        return found
+
+    assert 0 <= value("operator_resync_age_seconds") < 15
+    assert 0 <= value("operator_turn_age_seconds") < 15
+    assert abs(value("operator_clock_skew_seconds")) < 2
+    await until(lambda: value("operator_queue_depth") == 0)
+    assert value("launches_total", result="Created") == 1
+    app._found_gone("jobs", 2)
+    assert value("operator_ghosts_total", kind="jobs") == 2
+    before = value("operator_watch_restarts_total")
+    app._watch_restarted()
+    assert value("operator_watch_restarts_total") == before + 1
+    stop.set()
+    await running
+
+
 async def test_what_is_missing_is_shown_and_served_around(cluster, tmp_path) -> None:
     cluster.missing = ["the operator may not list pods"]
     cluster.faults = [Fault("problems", Unavailable("down"))]

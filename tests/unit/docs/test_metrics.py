@@ -31,6 +31,13 @@ def test_the_page_names_exactly_the_metrics_there_are() -> None:
     assert set(re.findall(r"`(gsc_sync_\w+)`", PAGE)) == exported()
 
 
+def test_every_metric_has_a_test_that_looks_at_its_figure() -> None:
+    tests = "\n".join(
+        path.read_text() for path in (ROOT / "tests" / "unit" / "controller").rglob("test_*.py")
+    )
+    assert {name for name in exported() if name.removeprefix("gsc_sync_") not in tests} == set()
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_an_alert_is_whole_and_asks_for_metrics_that_exist(rule: dict[str, dict[str, str]]) -> None:
     assert rule["labels"]["severity"] in {"warning", "critical"}

@@ -1,11 +1,13 @@
 """Metrics: counted from what was written, bounded in labels, gone with their schedule."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from controller.model.decision import CreateResult, Launch
+from controller.model.job import JobRecord, JobState
 from controller.model.parse import parse_schedule
 from controller.model.status import (
     AttemptError,
@@ -73,10 +75,13 @@ def test_a_finished_run_is_counted_once_whatever_is_written_after(metrics, regis
 
 def test_counters_move_by_their_difference_and_never_back(metrics, registry) -> None:
     old = Counters(slots_missed=5, slots_coalesced=1, snoozes=1)
-    new = Counters(slots_missed=8, slots_coalesced=1, snoozes=2, continues=1, lost=1, unknown=1)
+    new = Counters(
+        slots_missed=8, slots_skipped=2, slots_coalesced=1, snoozes=2, continues=1, lost=1, unknown=1
+    )
     metrics.wrote(schedule(), Status(counters=old), Status(counters=new))
     metrics.wrote(schedule(), Status(counters=new), Status(counters=old))
     assert value(registry, "schedule_missed_total", **WHERE) == 3
+    assert value(registry, "schedule_skipped_total", **WHERE) == 2
     assert value(registry, "schedule_caught_up_total", **WHERE) == 0
     assert value(registry, "snoozes_total", **WHERE, reason="Snoozed") == 1
     assert value(registry, "rescues_total", **WHERE, reason="ResultUnknown") == 1
@@ -132,6 +137,23 @@ def test_a_namesake_made_anew_keeps_its_series(metrics, registry) -> None:
         value(registry, "schedule_info", **WHERE, queue="gsc-sync", cron="0 4 * * *", time_zone="Etc/UTC")
         == 1
     )
+
+
+def test_the_delay_of_a_start_counts_for_slots_and_their_first_launch_only(metrics, registry) -> None:
+    job = JobRecord(
+        "team", "j", "j1", "1", "s1", "1", 1, 1, 1, "Cron", NOW + timedelta(seconds=3), JobState.ACTIVE
+    )
+    first = Launch("j", "1", NOW, "Cron", attempt=1, launch=1)
+    for launch in (first, replace(first, launch=2), replace(first, trigger="Manual")):
+        metrics.launched(schedule(), launch, CreateResult.CREATED, job)
+    assert value(registry, "launch_delay_seconds_count") == 1
+    assert value(registry, "launch_delay_seconds_sum") == 3
+
+
+def test_decisions_are_counted_by_what_they_say(metrics, registry) -> None:
+    for what in ("Launched", "Launched", "Skipped"):
+        metrics.decided(what)
+    assert value(registry, "decisions_total", what="Launched") == 2
 
 
 def test_what_never_happened_is_shown_as_zero(metrics, registry) -> None:
