@@ -12,24 +12,20 @@ import asyncio
 import logging
 import random
 import threading
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import kopf
 
 from controller.intake import News, job_news, pod_news, schedule_news
 from controller.model import names
+from controller.watch.login import WaitingLogin
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from controller.clock import Clock
-    from controller.cluster.access import Access
+    from controller.watch.login import Login
 
-    Login = Callable[[], Awaitable[Access]]
-
-CREDENTIALS_LAST = timedelta(minutes=10)
-NEW_TOKEN_POLL, NEW_TOKEN_PATIENCE = 2.0, 60.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 60.0
 STEADY_SECONDS = 300.0
 """A watch that lived this long starts again at the first back-off."""
@@ -113,44 +109,8 @@ def registry_of(put: Callable[[News], None], login: Login) -> kopf.OperatorRegis
     async def on_pod(event: kopf.RawEvent, **_: Any) -> None:
         put(pod_news(event["object"], deleted=event["type"] == "DELETED"))
 
-    kopf.on.login(registry=registry, errors=kopf.ErrorsMode.PERMANENT)(_Login(login).handler)
+    kopf.on.login(registry=registry, errors=kopf.ErrorsMode.PERMANENT)(WaitingLogin(login).handler)
     return registry
-
-
-class _Login:
-    """Reads the credentials afresh. Asked again before they expired, it waits for others than those just refused."""
-
-    def __init__(self, read: Login) -> None:
-        self._read = read
-        self._given: Access | None = None
-        self._given_at = datetime.fromtimestamp(0, UTC)
-
-    async def handler(self, **_: Any) -> kopf.ConnectionInfo | None:
-        refused = datetime.now(UTC) < self._given_at + CREDENTIALS_LAST
-        waited = 0.0
-        while True:
-            try:
-                access = await self._read()
-            except Exception as error:  # noqa: BLE001 - kopf neither ends nor goes on when its login raises
-                why = f"{type(error).__name__}: {error}"
-                log.warning("no credentials", extra={"event": "watch.login", "why": why})
-            else:
-                if not refused or access != self._given or waited >= NEW_TOKEN_PATIENCE:
-                    break
-            await asyncio.sleep(NEW_TOKEN_POLL)
-            waited += NEW_TOKEN_POLL
-        self._given, self._given_at = access, datetime.now(UTC)
-        return kopf.ConnectionInfo(
-            server=access.server,
-            ca_path=access.ca_path,
-            insecure=access.insecure,
-            token=access.token,
-            username=access.username,
-            password=access.password,
-            certificate_path=access.certificate_path,
-            private_key_path=access.private_key_path,
-            expiration=self._given_at + CREDENTIALS_LAST,
-        )
 
 
 class Feed:
@@ -243,6 +203,7 @@ class _Watch:
     async def _operate(self) -> None:
         self._flag = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(_note)
         if self._stopped.is_set():
             return
         await kopf.operator(
@@ -252,6 +213,16 @@ class _Watch:
             namespaces=self._namespaces,
             stop_flag=self._flag,
         )
+
+
+def _note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What fails in a callback of kopf's loop: it can cost the watch at most, and that is started again."""
+    del loop
+    error = context.get("exception")
+    why = (
+        f"{context.get('message', '')}: {type(error).__name__}: {error}" if error else context.get("message")
+    )
+    log.warning("a callback of the watch failed", extra={"event": "watch.callback", "why": str(why)[:512]})
 
 
 def _cross(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *arguments: object) -> None:

@@ -35,6 +35,8 @@ EXPLAINED = re.compile(
     r"watch|list|version|reviews|leases|api-down|revoke|rights|crd|server|compacted|away|clock"
 )
 """Faults after which kopf and the operator may well log errors."""
+BROKEN_STREAM = re.compile(r"error|garbage|null|half-a-line|unknown|2-mb|status")
+"""What a watch cannot read: kopf says what ended it, and the operator that it is started again, as no error."""
 
 
 @dataclass(slots=True)
@@ -137,7 +139,8 @@ async def converged(scene: Scene, reference: dict[str, Any] | None, look: Callab
 
 def bad_lines(scene: Scene) -> list[str]:
     """Errors and tracebacks in the operators' logs that the plan does not explain."""
-    explained = bool(EXPLAINED.search(f"{scene.plan.workload} {scene.plan.faults}"))
+    cause = f"{scene.plan.workload} {scene.plan.faults}"
+    explained, broken = bool(EXPLAINED.search(cause)), bool(BROKEN_STREAM.search(cause))
     found = []
     for operator in scene.operators:
         stopping = False
@@ -152,7 +155,7 @@ def bad_lines(scene: Scene) -> list[str]:
             if said.get("level") not in {"ERROR", "CRITICAL"} or event in ALWAYS_ALLOWED:
                 continue
             # Stopping, kopf says what it was asked to leave undone; after such faults, what ended it.
-            if (stopping or explained) and logger.startswith("kopf."):
+            if (stopping or explained or broken) and logger.startswith("kopf."):
                 continue
             if not explained or "Traceback" in line:
                 found.append(line)

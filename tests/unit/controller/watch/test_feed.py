@@ -14,7 +14,8 @@ from controller.intake import job_news, pod_news, schedule_news
 from controller.model import names
 from controller.table import Table
 from controller.watch import feed
-from controller.watch.feed import EndlessBackoffs, Feed, _Login, registry_of, settings_of
+from controller.watch.feed import EndlessBackoffs, Feed, registry_of, settings_of
+from controller.watch.login import WaitingLogin
 from tests.unit.controller.conftest import schedule_body
 
 NOWHERE = Access("http://127.0.0.1:1", token="t")
@@ -120,13 +121,9 @@ async def test_a_refused_token_is_not_given_twice() -> None:
     async def read() -> Access:
         return answers.pop(0)
 
-    feed.NEW_TOKEN_POLL, poll = 0.01, feed.NEW_TOKEN_POLL
-    try:
-        login = _Login(read)
-        first = await login.handler()
-        second = await login.handler()
-    finally:
-        feed.NEW_TOKEN_POLL = poll
+    login = WaitingLogin(read, poll=0.01)
+    first = await login.handler()
+    second = await login.handler()
     assert isinstance(first, kopf.ConnectionInfo)
     assert (first.token, second.token) == ("old", "new")
 
@@ -140,11 +137,7 @@ async def test_without_credentials_it_waits_for_some() -> None:
             raise answer
         return answer
 
-    feed.NEW_TOKEN_POLL, poll = 0.01, feed.NEW_TOKEN_POLL
-    try:
-        assert (await _Login(read).handler()).token == "t"
-    finally:
-        feed.NEW_TOKEN_POLL = poll
+    assert (await WaitingLogin(read, poll=0.01).handler()).token == "t"
 
 
 async def test_cancelling_ends_the_watch_and_its_thread(threads) -> None:
@@ -171,3 +164,16 @@ async def test_a_watch_that_ends_by_itself_is_started_again(clock, threads) -> N
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await until(lambda: not threads())
+
+
+async def test_what_fails_in_a_callback_of_kopf_is_told_and_ends_nothing(caplog) -> None:
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(feed._note)
+    try:
+        loop.call_soon(lambda: 1 / 0)
+        await until(lambda: caplog.records)
+    finally:
+        loop.set_exception_handler(before)
+    assert caplog.records[0].levelname == "WARNING"
+    assert "ZeroDivisionError" in caplog.records[0].why
