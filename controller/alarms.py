@@ -51,11 +51,13 @@ class Alarms:
             return longest
         return min(max((self._heap[0][0] - self._clock.now()).total_seconds(), 0.0), longest)
 
-    def set_back(self, uid: str, *, times: int | None = None, deaf: bool = False) -> float:
-        """Look at it again after a while that doubles each time; returns the seconds."""
+    def set_back(
+        self, uid: str, *, times: int | None = None, deaf: bool = False, longest: float = LONGEST_SETBACK
+    ) -> float:
+        """Look at it again after a while that doubles each time, up to `longest`; returns the seconds."""
         count = times if times is not None else self._setbacks.get(uid, 0) + 1
         self._setbacks[uid] = count
-        seconds = min(FIRST_SETBACK * 2.0 ** min(count - 1, 20), LONGEST_SETBACK)
+        seconds = min(FIRST_SETBACK * 2.0 ** min(count - 1, 20), longest)
         at = self._clock.now() + timedelta(seconds=seconds)
         self.set(uid, at)
         if deaf:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from controller.act.launcher import Done, Work
 from controller.act.pace import Pace
 from controller.act.progress import Patience
-from controller.alarms import Alarms
-from controller.cluster.port import ClusterError, NotLeader
+from controller.alarms import LONGEST_SETBACK, Alarms
+from controller.cluster.port import ClusterError, NotLeader, Refused
 from controller.decide.decide import decide
 from controller.intake import read_jobs, read_pods
 from controller.model.policy import Policy, Site
@@ -41,6 +41,8 @@ STEP_SECONDS = 5.0
 """A wall clock that moved this much against the monotonic one is checked before anything is decided."""
 BREATH = 50
 """Decisions without letting others run: ten thousand in one go took longer than the Lease lasts on a busy machine."""
+PASSING_SECONDS, CONTESTED_SECONDS = 30.0, 2.0
+"""The longest that an API server out of reach, and others who write, set a schedule back."""
 RESTLESS = 8
 """Writes in a row without a quiet turn after which a schedule is slowed down: nothing may spin."""
 
@@ -141,7 +143,9 @@ class Scheduler:
             sure = [entry.schedule.uid for entry in unsure if entry.schedule.namespace in listed]
             for entry in unsure:
                 if entry.schedule.namespace not in listed:
-                    self._set_back(entry.schedule.uid, "its Jobs could not be listed")
+                    self._set_back(
+                        entry.schedule.uid, "its Jobs could not be listed", longest=PASSING_SECONDS
+                    )
             works += (await self._decide_all(sure, held, fresh=True))[0]
         works, full = self.queues.split(works, self._clock.now())
         if full:
@@ -237,6 +241,9 @@ class Scheduler:
         if done is Done.GONE:
             self._forget(uid)
             return
+        if done is Done.AGAIN:
+            self._contested(uid)
+            return
         self._alarms.went_well(uid)
         if done is Done.QUIET:
             self._writes.pop(uid, None)
@@ -251,14 +258,32 @@ class Scheduler:
         else:
             self._table.touch(uid)
 
+    def _contested(self, uid: str) -> None:
+        """Somebody else wrote in between: decide again from what there is now, at most a little later."""
+        self._writes[uid] = self._writes.get(uid, 0) + 1
+        if self._writes[uid] > RESTLESS:
+            self._set_back(uid, "others keep writing to its status", deaf=True, longest=CONTESTED_SECONDS)
+        else:
+            self._table.touch(uid)
+
     def _failed(self, work: Work, what: str, error: ClusterError) -> None:
         if not isinstance(error, NotLeader):
             self._metrics.failed(what)
-        self._set_back(work.entry.schedule.uid, f"{what}: {error}")
+        # What the API server refuses, it refuses again; what did not reach it may work as soon as it is back.
+        longest = LONGEST_SETBACK if isinstance(error, Refused) else PASSING_SECONDS
+        self._set_back(work.entry.schedule.uid, f"{what}: {error}", longest=longest)
 
-    def _set_back(self, uid: str, why: str, *, times: int | None = None, deaf: bool = False) -> None:
+    def _set_back(
+        self,
+        uid: str,
+        why: str,
+        *,
+        times: int | None = None,
+        deaf: bool = False,
+        longest: float = LONGEST_SETBACK,
+    ) -> None:
         # A decision that was not carried out is decided again; its own wake time means nothing then.
-        seconds = self._alarms.set_back(uid, times=times, deaf=deaf)
+        seconds = self._alarms.set_back(uid, times=times, deaf=deaf, longest=longest)
         log.warning(
             "set back",
             extra={"event": "schedule.set_back", "uid": uid, "seconds": seconds, "why": why[:512]},

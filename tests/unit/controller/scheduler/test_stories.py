@@ -181,6 +181,32 @@ async def test_repeated_conflicts_do_not_spin(house) -> None:
     assert house.status().active
 
 
+async def test_twenty_conflicts_in_a_row_cost_half_a_minute_at_most(house) -> None:
+    house.apply()
+    await house.settle()
+    house.cluster.faults = [Fault("patch_status", Conflict("again"), times=20)]
+    await house.clock.advance(31)
+    for _ in range(15):
+        await house.wait(2)
+    assert house.status().active
+
+
+async def test_after_a_long_outage_it_goes_on_within_half_a_minute(house) -> None:
+    house.apply()
+    await house.settle()
+    house.cluster.faults = [
+        Fault("create_job", Unavailable("connection refused"), times=10_000),
+        Fault("get_job", Unavailable("connection refused"), times=10_000),
+    ]
+    await house.clock.advance(31)
+    for _ in range(120):
+        await house.wait(10)
+    assert house.jobs() == []
+    house.cluster.faults = []
+    await house.wait(31)
+    assert len(house.jobs()) == 1
+
+
 async def test_a_foreign_job_with_our_name_is_left_alone_and_told_about(house) -> None:
     house.apply()
     await house.settle()
