@@ -95,6 +95,11 @@ class Limits(Document):
     concurrency: Annotated[int, Field(ge=1, le=100)] = 10
     """Properties worked on side by side."""
     requests_per_second_per_property: Annotated[float, Field(gt=0, le=100)] = 5.0
+    """The three rates hold for all launches together that share a database; refusals lower them for a time."""
+    requests_per_second_per_identity: Annotated[float, Field(gt=0, le=1000)] = 20.0
+    """Google allows a user 1,200 a minute."""
+    requests_per_minute_per_project: Annotated[float, Field(gt=0, le=1_000_000)] = 40_000.0
+    """Of the Cloud project behind a credential; new ones often have 60."""
     load_cooldown_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
     """How long a property rests after a load-quota refusal; Google says 15 minutes."""
     grace_seconds: Annotated[int, Field(ge=1, le=600)] = 30

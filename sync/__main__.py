@@ -40,6 +40,7 @@ from sync.run import run as run_launch
 from sync.settings import Settings, load
 from sync.show import problems_of, show_check, show_plan, show_summary
 from sync.signals import SignalWatch
+from sync.store.port import Store
 from sync.tally import Tally
 from sync.verdict import Verdict, of_error
 
@@ -117,8 +118,10 @@ def _run(world: World, path: Path | None) -> int:
             return _disabled(settings)
         spec = read_spec(path, world.environment, settings)
         configure(settings, world.logs, terminal, bound_fields(spec))
-        with parts(spec, settings, world.clock, started) as made:
-            ended = _dry_run(made, settings) if spec.dry_run else _launch(made, settings, world, terminal)
+        store = None if spec.dry_run else world.store(spec, world.clock)
+        quotas = store.quotas() if store else None
+        with parts(spec, settings, world.clock, started, quotas) as made:
+            ended = _launch(made, store, settings, terminal) if store else _dry_run(made, settings)
     except NoSpecError as error:
         click.echo(f"Error: {error}", err=True)
         return ExitCode.USAGE
@@ -141,7 +144,7 @@ def _dry_run(made: Parts, settings: Settings) -> Ended:
     return ended
 
 
-def _launch(made: Parts, settings: Settings, world: World, terminal: Console | None) -> Ended:
+def _launch(made: Parts, store: Store, settings: Settings, terminal: Console | None) -> Ended:
     def last_words() -> None:
         text = (
             f"Told to stop, and a call did not end in time; {made.tally.counts().cells} cells were committed."
@@ -155,7 +158,7 @@ def _launch(made: Parts, settings: Settings, world: World, terminal: Console | N
     if terminal is not None:
         reporter = TerminalReporter(made.tally, made.clock, terminal)
     with SignalWatch(made.stop, grace=made.spec.limits.grace_seconds, last_words=last_words):
-        ended = run_launch(made.launch(world.store(made.spec, made.clock)), reporter)
+        ended = run_launch(made.launch(store), reporter)
         summaries.write(ended.summary, settings.summary_path)
     return ended
 

@@ -7,6 +7,7 @@ machine without a database.
 from __future__ import annotations
 
 import random
+import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,14 +25,22 @@ from sync.events import Events
 from sync.google.account import GoogleAccess
 from sync.google.client import SkewWatch
 from sync.google.http import RequestsTransport
-from sync.google.rate import Rates
 from sync.google.retry import Policy
 from sync.launch import Launch
+from sync.quota.circuit import Rules
+from sync.quota.guard import API, DATABASE, TOKENS, Guard
+from sync.quota.limiter import Limiter
+from sync.quota.memory import MemoryQuotaTable
+from sync.quota.names import Scope
+from sync.quota.port import QuotaTable
 from sync.settings import Settings
 from sync.stop import Stop
 from sync.store.port import Store
 from sync.switch import Switch
 from sync.tally import Tally
+
+TABLE_RULES = Rules(failures=2, sources=1, first_seconds=2.0, longest_seconds=5.0)
+"""Of the breaker before the table of budgets, which is asked every second and not waited for."""
 
 StoreFactory = Callable[[RunSpec, Clock], Store]
 
@@ -112,8 +121,13 @@ def shard_of(spec: RunSpec, settings: Settings) -> int:
 
 
 @contextmanager
-def parts(spec: RunSpec, settings: Settings, clock: Clock, started: float) -> Iterator[Parts]:
-    """Everything but the store. Raises ConfigurationError when the extra certificate authority cannot be read, or the shard is none."""
+def parts(
+    spec: RunSpec, settings: Settings, clock: Clock, started: float, quotas: QuotaTable | None = None
+) -> Iterator[Parts]:
+    """Everything but the store; without `quotas` the budgets are this process's own.
+
+    Raises ConfigurationError when the extra certificate authority cannot be read, or the shard is none.
+    """
     shard = shard_of(spec, settings)
     stop = Stop(
         clock,
@@ -128,6 +142,7 @@ def parts(spec: RunSpec, settings: Settings, clock: Clock, started: float) -> It
         ca_file=settings.ca_file,
         connections=spec.limits.concurrency,
     )
+    limiter = budgets(spec, quotas or MemoryQuotaTable(clock.now), clock, stop, events)
     accounts = GoogleAccess(
         transport=transport,
         base_url=settings.api_base_url,
@@ -135,7 +150,9 @@ def parts(spec: RunSpec, settings: Settings, clock: Clock, started: float) -> It
         clock=clock,
         sleep=stop.sleep,
         draw=random.random,
-        rates=Rates(spec.limits.requests_per_second_per_property, clock),
+        limiter=limiter,
+        api_guard=Guard(API, clock, stop.sleep, events),
+        token_guard=Guard(TOKENS, clock, stop.sleep, events),
         policy=Policy(load_cooldown=spec.limits.load_cooldown_seconds),
         observer=events,
         skew=SkewWatch(clock.now),
@@ -143,7 +160,25 @@ def parts(spec: RunSpec, settings: Settings, clock: Clock, started: float) -> It
     try:
         yield Parts(spec, accounts, stop, tally, events, clock, started, Switch(settings.switch_path), shard)
     finally:
+        limiter.close()
         transport.close()
+
+
+def budgets(spec: RunSpec, quotas: QuotaTable, clock: Clock, stop: Stop, events: Events) -> Limiter:
+    """The limiter of a launch, under a name of its own: two launches of one run must not share a lease."""
+    return Limiter(
+        quotas,
+        ceilings={
+            Scope.PROPERTY: spec.limits.requests_per_second_per_property,
+            Scope.IDENTITY: spec.limits.requests_per_second_per_identity,
+            Scope.PROJECT: spec.limits.requests_per_minute_per_project / 60,
+        },
+        holder=f"{spec.namespace}/{spec.name} {spec.run_id}.{spec.launch} {secrets.token_hex(4)}",
+        clock=clock,
+        sleep=stop.sleep,
+        observer=events,
+        guard=Guard(DATABASE, clock, stop.sleep, events, TABLE_RULES),
+    )
 
 
 def postgres(spec: RunSpec, clock: Clock) -> Store:

@@ -56,9 +56,13 @@ class QuotaError(SyncError):
 
 
 class LoadQuotaError(QuotaError):
-    """The load quota of one property is spent."""
+    """The load quota of one property is spent; `spent` says that it is the whole day's."""
 
     failure_class = FailureClass.LOAD_QUOTA
+
+    def __init__(self, message: str, retry_after: float, *, spent: bool = False) -> None:
+        super().__init__(message, retry_after)
+        self.spent = spent
 
 
 class DailyQuotaError(QuotaError):

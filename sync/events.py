@@ -34,7 +34,7 @@ class Events:
         duration_ms: int,
         rate_limited: bool,
     ) -> None:
-        self._tally.requested()
+        self._tally.requested(refused=rate_limited)
         _tell(
             logging.INFO,
             "api.request",
@@ -51,6 +51,36 @@ class Events:
     def token_refresh(self, *, workspace: str, duration_ms: int, ok: bool) -> None:
         level = logging.INFO if ok else logging.WARNING
         _tell(level, "auth.token_refresh", {"duration_ms": duration_ms}, {"workspace": workspace, "ok": ok})
+
+    def quota_waited(self, seconds: float) -> None:
+        """No line of its own: there is one a request."""
+        self._tally.waited(seconds)
+
+    def quota_learned(self, *, scope: str, bucket: str, rate: float, pause: float) -> None:
+        _tell(
+            logging.WARNING,
+            "quota.learned",
+            {"requests_per_second": round(rate, 3), "pause_ms": int(pause * 1000)},
+            {"scope": scope, "name": bucket},
+        )
+
+    def quota_rests(self, *, scope: str, bucket: str, spent: str, seconds: float) -> None:
+        _tell(
+            logging.WARNING,
+            "quota.rests",
+            {"seconds": int(seconds)},
+            {"scope": scope, "name": bucket, "spent": spent},
+        )
+
+    def circuit_changed(self, *, dependency: str, state: str, failures: int, tripped: bool) -> None:
+        closed = state == "closed"
+        self._tally.circuit(dependency, closed=closed, tripped=tripped)
+        _tell(
+            logging.INFO if closed else logging.WARNING,
+            "circuit.changed",
+            {"failures": failures},
+            {"dependency": dependency, "state": state},
+        )
 
     def property_synced(
         self,

@@ -25,6 +25,13 @@ class Counts:
     rows_deleted: int = 0
     quarantined: int = 0
     requests: int = 0
+    rate_refusals: int = 0
+    """Questions that Google refused for rate, load or the day."""
+    quota_wait_seconds: float = 0.0
+    """Of all threads together, before questions."""
+    circuit_trips: int = 0
+    open_circuits: frozenset[str] = frozenset()
+    """Dependencies whose breaker is not closed now."""
 
     @property
     def done(self) -> int:
@@ -54,9 +61,25 @@ class Tally:
         with self._lock:
             self._counts = replace(self._counts, cells_skipped=self._counts.cells_skipped + cells)
 
-    def requested(self) -> None:
+    def requested(self, *, refused: bool) -> None:
         with self._lock:
-            self._counts = replace(self._counts, requests=self._counts.requests + 1)
+            now = self._counts
+            self._counts = replace(now, requests=now.requests + 1, rate_refusals=now.rate_refusals + refused)
+
+    def waited(self, seconds: float) -> None:
+        with self._lock:
+            waited = self._counts.quota_wait_seconds + seconds
+            self._counts = replace(self._counts, quota_wait_seconds=waited)
+
+    def circuit(self, dependency: str, *, closed: bool, tripped: bool) -> None:
+        with self._lock:
+            now = self._counts
+            others = now.open_circuits - {dependency}
+            self._counts = replace(
+                now,
+                circuit_trips=now.circuit_trips + tripped,
+                open_circuits=others if closed else others | {dependency},
+            )
 
     def committed(self, fetched: FetchedCell, result: CellResult) -> None:
         with self._lock:

@@ -1,7 +1,7 @@
 """The real Account: one workspace's identity, asked through the Client.
 
 Builds each query from the table of search types, walks the pages of a cell, and keeps what the whole launch shares -
-transport, rates, policy - in one GoogleAccess that opens accounts.
+transport, budgets, breakers, policy - in one GoogleAccess that opens accounts.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from sync.errors import CredentialsError, PropertyError
 from sync.google.answers import Page, PageDecoder, decode_probe, decode_sites
 from sync.google.client import Client, RequestObserver, SkewWatch, query_question, sites_question
 from sync.google.credentials import FileMinter, read_credentials
-from sync.google.fetch import Grouping, fetch, query_body
-from sync.google.rate import Bucket, Rates
+from sync.google.fetch import fetch
+from sync.google.queries import Grouping, query_body
 from sync.google.retry import Policy
 from sync.google.tokens import TokenObserver, Tokens
 from sync.google.transport import Transport
 from sync.plan.cells import Cell, FetchedCell
+from sync.quota.guard import Guard
+from sync.quota.limiter import Limiter
+from sync.quota.names import BucketName, Payer, Scope, bucket, payer_of
 
 PROBE_ROWS = 1000
 """More than the longest window has days."""
-
-IDENTITY_REQUESTS_PER_SECOND = 20.0
-"""Google's documented 1,200 a minute for one user."""
 
 
 class Observer(RequestObserver, TokenObserver, Protocol):
@@ -53,14 +53,16 @@ class GoogleAccess:
     clock: Clock
     sleep: Callable[[float], None]
     draw: Callable[[], float]
-    rates: Rates
+    limiter: Limiter
+    api_guard: Guard
+    token_guard: Guard
     policy: Policy
     observer: Observer
     skew: SkewWatch
 
     def __call__(self, workspace: Workspace) -> Account:
         """Raises CredentialsError when the file is missing or of no use: no request is needed to know that."""
-        read_credentials(workspace)
+        payer = payer_of(read_credentials(workspace), workspace.subject)
         tokens = Tokens(
             FileMinter(workspace, self.transport, self.token_url, self.clock.now),
             workspace=workspace.name,
@@ -69,6 +71,7 @@ class GoogleAccess:
             policy=self.policy,
             draw=self.draw,
             observer=self.observer,
+            guard=self.token_guard,
         )
         client = Client(
             transport=self.transport,
@@ -80,22 +83,22 @@ class GoogleAccess:
             policy=self.policy,
             observer=self.observer,
             skew=self.skew,
+            limiter=self.limiter,
+            guard=self.api_guard,
         )
-        identity = self.rates.bucket(f"identity {workspace.name}", IDENTITY_REQUESTS_PER_SECOND)
-        return GoogleAccount(client, identity, self.rates)
+        return GoogleAccount(client, payer)
 
 
 class GoogleAccount:
     """See `sync.account.Account`."""
 
-    def __init__(self, client: Client, identity: Bucket, rates: Rates) -> None:
+    def __init__(self, client: Client, payer: Payer) -> None:
         self._client = client
-        self._identity = identity
-        self._rates = rates
+        self._payer = payer
 
     def sites(self) -> Sequence[Site]:
         try:
-            return self._client.ask(sites_question(), decode_sites, (self._identity,), len)
+            return self._client.ask(sites_question(), decode_sites, self._payer.buckets, len)
         except PropertyError as error:
             # There is no property in this question: what is refused here is the identity.
             raise CredentialsError(
@@ -132,5 +135,5 @@ class GoogleAccount:
             consistent=gathered.consistent,
         )
 
-    def _buckets(self, property_: str) -> tuple[Bucket, ...]:
-        return self._rates.bucket(f"property {property_}"), self._identity
+    def _buckets(self, property_: str) -> tuple[BucketName, ...]:
+        return bucket(Scope.PROPERTY, property_), *self._payer.buckets

@@ -1,7 +1,9 @@
 """One question to Google, answered or refused for good.
 
-Puts the layers together in one order: rate, token, exchange, verdict, decoding, reaction. Whoever calls gets a decoded
-answer or an error of `sync.errors`; pauses, replays, a new token after a 401 and learning the rate all happen here.
+Puts the layers together in one order, for each try anew: breaker (is it worth asking at all?), token, limiter
+(may we ask now?), exchange, verdict, decoding; then breaker and limiter are told, and last the retry policy decides. Waiting
+for a breaker or a budget is not a try, so neither uses up the policy's patience, and an open breaker uses up no budget.
+Whoever calls gets a decoded answer or an error of `sync.errors`.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import json
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -19,12 +21,16 @@ from urllib.parse import quote
 
 from contract import FailureClass
 from sync.clock import Clock
+from sync.errors import QuotaError, SyncError
 from sync.google.answers import BadBodyError
+from sync.google.blame import blamed
 from sync.google.classify import Kind, Verdict, classify
-from sync.google.rate import Bucket, wait_for
 from sync.google.retry import GiveUp, Policy, react
 from sync.google.tokens import Tokens
 from sync.google.transport import Request, Response, Transport, TransportError
+from sync.quota.guard import Gate, Guard
+from sync.quota.limiter import Limiter, Permit
+from sync.quota.names import BucketName
 
 T = TypeVar("T")
 MAX_SKEW_SECONDS = 60.0
@@ -102,6 +108,8 @@ class Client:
         policy: Policy,
         observer: RequestObserver,
         skew: SkewWatch,
+        limiter: Limiter,
+        guard: Guard,
     ) -> None:
         self._transport = transport
         self._tokens = tokens
@@ -112,59 +120,73 @@ class Client:
         self._policy = policy
         self._observer = observer
         self._skew = skew
+        self._limiter = limiter
+        self._guard = guard
 
     def ask(
         self,
         question: Question,
         decode: Callable[[bytes], T],
-        buckets: tuple[Bucket, ...],
+        buckets: Sequence[BucketName],
         size: Callable[[T], int],
     ) -> T:
-        """The decoded answer; `size` tells its number of rows, for the log.
+        """The decoded answer; `size` tells its number of rows, for the log; `buckets` are the budgets it uses.
 
-        Raises CredentialsError, PropertyError, QuotaError, GoogleUnavailable, BadAnswer or Interrupted.
+        Raises CredentialsError, PropertyError, QuotaError, GoogleUnavailable, BadAnswer, DatabaseUnavailable (when
+        the budgets cannot be kept any more) or Interrupted.
         """
         seen: Counter[Kind] = Counter()
         while True:
-            wait_for(buckets, self._sleep)
-            token = self._tokens.get()
-            started = self._clock.monotonic()
-            status, rows = 0, 0
-            verdict: Verdict | None
-            answer: T | None = None
-            try:
-                response = self._transport.send(self._request(question, token))
-                status = response.status
-                self._skew.see(response.headers)
-                verdict = classify(status, response.headers, response.body, self._clock.now())
-                if verdict is None:
-                    answer, verdict = _decoded(response, decode)
-                    rows = 0 if answer is None else size(answer)
-            except TransportError as error:
-                verdict = _unreached(error)
-            self._observer.api_request(
-                operation=question.operation,
-                site_url=question.site_url,
-                day=question.day,
-                status=status,
-                rows=rows,
-                duration_ms=int((self._clock.monotonic() - started) * 1000),
-                rate_limited=verdict is not None and verdict.kind in {Kind.RATE, Kind.LOAD, Kind.DAILY},
-            )
+            with self._guard.question(question.site_url or question.operation) as gate:
+                token = self._tokens.get()
+                permit = self._limiter.acquire(buckets)
+                exchanged = self._exchange(question, decode, size, token)
+                answer, verdict, body = exchanged
+                _tell(gate, verdict)
             if verdict is None:
+                permit.accepted()
                 assert answer is not None
                 return answer
             seen[verdict.kind] += 1
             if verdict.kind is Kind.RATE:
-                for bucket in buckets:
-                    bucket.slow_down()
+                permit.refused(blamed(body))
+            elif verdict.kind in _COUNTED:
+                permit.accepted()
             if verdict.kind is Kind.UNAUTHORIZED:
                 self._tokens.reject(token)
             reaction = react(verdict, seen, self._policy, self._draw)
             if isinstance(reaction, GiveUp):
-                raise reaction.error
+                raise _postponed(reaction.error, verdict, permit)
             if reaction.after > 0:
                 self._sleep(reaction.after)
+
+    def _exchange(
+        self, question: Question, decode: Callable[[bytes], T], size: Callable[[T], int], token: str
+    ) -> tuple[T | None, Verdict | None, bytes]:
+        """One request: the decoded answer, or the verdict on a refusal and its body."""
+        started = self._clock.monotonic()
+        status, rows, body = 0, 0, b""
+        answer: T | None = None
+        try:
+            response = self._transport.send(self._request(question, token))
+            status, body = response.status, response.body
+            self._skew.see(response.headers)
+            verdict = classify(status, response.headers, body, self._clock.now())
+            if verdict is None:
+                answer, verdict = _decoded(response, decode)
+                rows = 0 if answer is None else size(answer)
+        except TransportError as error:
+            verdict = _unreached(error)
+        self._observer.api_request(
+            operation=question.operation,
+            site_url=question.site_url,
+            day=question.day,
+            status=status,
+            rows=rows,
+            duration_ms=int((self._clock.monotonic() - started) * 1000),
+            rate_limited=verdict is not None and verdict.kind in {Kind.RATE, Kind.LOAD, Kind.DAILY},
+        )
+        return answer, verdict, body
 
     def _request(self, question: Question, token: str) -> Request:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
@@ -173,6 +195,25 @@ class Client:
             headers["Content-Type"] = "application/json"
             body = json.dumps(question.query, separators=(",", ":")).encode()
         return Request(question.method, f"{self._base_url}/{question.path}?prettyPrint=false", headers, body)
+
+
+_COUNTED = {Kind.ACCOUNT, Kind.PROPERTY, Kind.REQUEST, Kind.BAD_ANSWER, Kind.UNCLEAR}
+"""Refusals of questions that Google looked at, and so most likely counted."""
+
+
+def _tell(gate: Gate, verdict: Verdict | None) -> None:
+    """A refusal with a reason is an answer; no answer is a failure; nonsense proves neither."""
+    if verdict is None or verdict.kind not in {Kind.TRANSIENT, Kind.BAD_ANSWER, Kind.OVERSIZED}:
+        gate.succeeded()
+    elif verdict.kind is Kind.TRANSIENT:
+        gate.failed()
+
+
+def _postponed(error: SyncError, verdict: Verdict, permit: Permit) -> SyncError:
+    """Load and day are spent for everybody, so the table hears of it and says how long."""
+    if verdict.kind in {Kind.LOAD, Kind.DAILY} and isinstance(error, QuotaError):
+        return permit.postpone(error)
+    return error
 
 
 def sites_question() -> Question:

@@ -18,6 +18,7 @@ from sync.google.classify import Kind, Verdict
 from sync.google.credentials import Minter, Token, TokenRefusedError
 from sync.google.retry import GiveUp, Policy, react
 from sync.google.transport import TransportError
+from sync.quota.guard import Guard
 
 RENEW_BEFORE_SECONDS = 225.0
 
@@ -41,6 +42,7 @@ class Tokens:
         policy: Policy,
         draw: Callable[[], float],
         observer: TokenObserver,
+        guard: Guard,
     ) -> None:
         self._minter = minter
         self._workspace = workspace
@@ -49,6 +51,7 @@ class Tokens:
         self._policy = policy
         self._draw = draw
         self._observer = observer
+        self._guard = guard
         self._lock = threading.Lock()
         self._token: Token | None = None
         self._renew_at = float("-inf")
@@ -80,15 +83,21 @@ class Tokens:
     def _renew(self) -> None:
         seen: Counter[Kind] = Counter()
         while True:
-            started = self._clock.monotonic()
             verdict: Verdict | None = None
-            try:
-                self._token = self._minter.mint()
-            except TokenRefusedError as refusal:
-                verdict = refusal.verdict
-            except TransportError as error:
-                text = f"the token endpoint could not be reached ({error})"
-                verdict = Verdict(Kind.TRANSIENT, FailureClass.GOOGLE_UNAVAILABLE, text)
+            # As for questions: an open breaker is waited for, and that is not a try.
+            with self._guard.question(self._workspace) as gate:
+                started = self._clock.monotonic()
+                try:
+                    self._token = self._minter.mint()
+                except TokenRefusedError as refusal:
+                    verdict = refusal.verdict
+                except TransportError as error:
+                    text = f"the token endpoint could not be reached ({error})"
+                    verdict = Verdict(Kind.TRANSIENT, FailureClass.GOOGLE_UNAVAILABLE, text)
+                if verdict is None or verdict.kind is Kind.ACCOUNT:
+                    gate.succeeded()
+                elif verdict.kind is Kind.TRANSIENT:
+                    gate.failed()
             finished = self._clock.monotonic()
             duration_ms = int((finished - started) * 1000)
             self._observer.token_refresh(

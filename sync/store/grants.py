@@ -25,6 +25,7 @@ TABLES = (
     "ledger",
     "run",
     "quarantine",
+    "quota",
 )
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _THERE = "SELECT to_regclass(%s) IS NOT NULL"

@@ -15,6 +15,7 @@ from typing import Any, Self
 from contract import RunSummary
 from sync.errors import Superseded
 from sync.plan.cells import AnyRow, Cell, CellResult, FetchedCell
+from sync.quota.memory import MemoryQuotaTable
 from sync.store.digest import as_code, digest_of, in_key_order, storable
 from sync.store.emptiness import keep_rows
 from sync.store.layouts import LAYOUTS, KeyColumn
@@ -33,6 +34,7 @@ class MemoryStore:
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._clock = clock
+        self._quotas = MemoryQuotaTable(clock)
         self._lock = threading.Lock()
         self._runs: dict[RunKey, _Run] = {}
         self._rows: dict[Cell, dict[tuple[Any, ...], AnyRow]] = {}
@@ -54,6 +56,9 @@ class MemoryStore:
 
     def check(self) -> Sequence[str]:
         return []
+
+    def quotas(self) -> MemoryQuotaTable:
+        return self._quotas
 
     def claim_run(self, run: RunKey, launch: int) -> Claimed | AlreadyComplete:
         with self._lock:

@@ -15,6 +15,7 @@ from typing import Protocol, Self
 from contract import RunSummary
 from sync.plan.cells import AnyRow, Cell, CellResult, FetchedCell
 from sync.plan.totals import Totals
+from sync.quota.port import QuotaTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,9 @@ class Store(Protocol):
 
     def check(self) -> Sequence[str]:
         """Problems a person can mend, as sentences with the next step (a missing GRANT, a wrong encoding); changes nothing."""
+
+    def quotas(self) -> QuotaTable:
+        """The table of budgets beside the rows, on a connection of its own; to be closed by the caller. Connects later."""
 
     def claim_run(self, run: RunKey, launch: int) -> Claimed | AlreadyComplete:
         """Take the run row over; only a higher (or the same) launch may.

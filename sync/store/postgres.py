@@ -27,6 +27,7 @@ from sync.store.layouts import LAYOUTS, KeyColumn
 from sync.store.ledger import Ledger
 from sync.store.partitions import Partitions
 from sync.store.port import AlreadyComplete, Claimed, LedgerEntry, RunKey
+from sync.store.quota import PostgresQuotaTable
 from sync.store.retry import Retry
 from sync.store.run_fence import RunFence
 
@@ -52,6 +53,7 @@ class PostgresStore:
         """`pool_size` is how many connections there are at most; `jitter` gives a number in [0, 1)."""
         schema = destination.schema_name
         self._schema, self._clock, self._migrate = schema, clock, migrate
+        self._destination = destination
         self._connections = Connections(destination, limit=pool_size)
         self._dictionaries = Dictionaries(schema, self._once)
         self._partitions = Partitions(schema, self._once_short)
@@ -75,6 +77,9 @@ class PostgresStore:
 
     def check(self) -> Sequence[str]:
         return grants.problems(self._connections, self._schema)
+
+    def quotas(self) -> PostgresQuotaTable:
+        return PostgresQuotaTable(self._destination)
 
     def claim_run(self, run: RunKey, launch: int) -> Claimed | AlreadyComplete:
         return self._repeat(lambda connection: self._fence.claim(connection, run, launch, self._clock()))

@@ -16,6 +16,7 @@ from contract import Destination, Limits, RunSpec, RunSummary, Workspace
 from sync.clock import ManualClock
 from sync.google.transport import Request, Response
 from sync.plan.cells import Cell, CellResult, FetchedCell, Row
+from sync.quota.memory import MemoryQuotaTable
 from sync.store.port import AlreadyComplete, Claimed, LedgerEntry, RunKey
 
 SLOT = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
@@ -143,6 +144,7 @@ class TinyStore:
     now: Callable[[], datetime] = lambda: SLOT
     fetched_at: dict[Cell, datetime] = field(default_factory=dict)
     opened: int = 0
+    budgets: MemoryQuotaTable | None = None
 
     def __enter__(self) -> Self:
         self.opened += 1
@@ -156,6 +158,13 @@ class TinyStore:
 
     def check(self) -> tuple[str, ...]:
         return self.problems
+
+    def quotas(self) -> MemoryQuotaTable:
+        def now() -> datetime:
+            return self.now()
+
+        self.budgets = self.budgets or MemoryQuotaTable(now)
+        return self.budgets
 
     def claim_run(self, run: RunKey, launch: int) -> Claimed | AlreadyComplete:
         if run in self.complete:
@@ -208,16 +217,32 @@ class TinyStore:
 
 @dataclass
 class Recorder:
-    """Is told of requests and tokens."""
+    """Is told of requests, tokens, budgets and breakers."""
 
     requests: list[dict[str, Any]] = field(default_factory=list)
     refreshes: list[bool] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    lessons: list[dict[str, Any]] = field(default_factory=list)
+    rests: list[dict[str, Any]] = field(default_factory=list)
+    circuits: list[dict[str, Any]] = field(default_factory=list)
 
     def api_request(self, **fields: Any) -> None:
         self.requests.append(fields)
 
     def token_refresh(self, *, workspace: str, duration_ms: int, ok: bool) -> None:
         self.refreshes.append(ok)
+
+    def quota_waited(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+    def quota_learned(self, **fields: Any) -> None:
+        self.lessons.append(fields)
+
+    def quota_rests(self, **fields: Any) -> None:
+        self.rests.append(fields)
+
+    def circuit_changed(self, **fields: Any) -> None:
+        self.circuits.append(fields)
 
 
 def clock() -> ManualClock:

@@ -11,15 +11,16 @@ import pytest
 
 from contract import ExitCode, FailureClass, Limits, PropertyFilter, RunSpec, State
 from sync.clock import ManualClock
+from sync.compose import budgets
 from sync.errors import DatabaseIncompatible, DatabaseRefused, DatabaseUnavailable, Superseded
 from sync.events import Events
 from sync.google.account import GoogleAccess
 from sync.google.client import SkewWatch
-from sync.google.rate import Rates
 from sync.google.retry import Policy
 from sync.launch import Launch
 from sync.plan.cells import Cell, Row
 from sync.progress import LogReporter
+from sync.quota.guard import API, TOKENS, Guard
 from sync.run import Ended, run
 from sync.stop import Stop, StopReason
 from sync.tally import Tally
@@ -63,6 +64,7 @@ class House:
         )
         self.tally = Tally()
         events = Events(self.tally)
+        self.limiter = budgets(order, self.store.quotas(), self.clock, self.stop, events)
         accounts = GoogleAccess(
             transport=google,
             base_url="https://google.example/v3",
@@ -70,7 +72,9 @@ class House:
             clock=self.clock,
             sleep=self.stop.sleep,
             draw=lambda: 0.5,
-            rates=Rates(order.limits.requests_per_second_per_property, self.clock),
+            limiter=self.limiter,
+            api_guard=Guard(API, self.clock, self.stop.sleep, events),
+            token_guard=Guard(TOKENS, self.clock, self.stop.sleep, events),
             policy=Policy(load_cooldown=order.limits.load_cooldown_seconds),
             observer=events,
             skew=SkewWatch(self.clock.now),
@@ -80,7 +84,9 @@ class House:
         )
 
     def run(self) -> Ended:
-        return run(self.launch, LogReporter(self.tally, self.clock))
+        ended = run(self.launch, LogReporter(self.tally, self.clock))
+        self.limiter.close()
+        return ended
 
     def again(self, launch: int = 2) -> House:
         """The next launch of the same run, on the same store."""
@@ -270,7 +276,11 @@ def test_r8_load_quota_postpones_the_property_and_gives_the_attempt_back(tmp_pat
     assert {cell.property for cell in house.store.cells} == {DOMAIN}
     assert sum("b.example" in url for url, _ in google.requests) == 1, "one refusal is enough"
     google.script = lambda _request, _body: None
-    ended = house.again().run()
+    early = house.again().run()
+    assert early.summary.state is State.SNOOZED
+    assert sum("b.example" in url for url, _ in google.requests) == 1, "remembered: not asked before its time"
+    house.clock.advance(early.summary.snooze_seconds)
+    ended = house.again(3).run()
     assert ended.summary.state is State.SUCCEEDED
     assert ended.summary.cells == 3, "only what was postponed is fetched"
 

@@ -11,10 +11,14 @@ from sync.errors import BadAnswer, CredentialsError, GoogleUnavailable, Property
 from sync.google.answers import decode_sites
 from sync.google.client import Client, SkewWatch, query_question, sites_question
 from sync.google.credentials import FileMinter
-from sync.google.rate import Bucket
 from sync.google.retry import Policy
 from sync.google.tokens import Tokens
 from sync.google.transport import Request, Response, TransportError
+from sync.quota.bucket import HEADROOM
+from sync.quota.guard import API, DATABASE, TOKENS, Guard
+from sync.quota.limiter import Limiter
+from sync.quota.memory import MemoryQuotaTable
+from sync.quota.names import BucketName, Scope
 from tests.unit.sync.fakes import (
     SLOT,
     Recorder,
@@ -27,6 +31,9 @@ from tests.unit.sync.fakes import (
 )
 
 SITES = answer(200, {"siteEntry": [{"siteUrl": "sc-domain:a", "permissionLevel": "siteOwner"}]})
+
+
+IDENTITY = BucketName(Scope.IDENTITY, "me@example.com")
 
 
 class Wire:
@@ -56,7 +63,17 @@ class Bench:
         self.wire = Wire(*answers)
         self.clock = clock()
         self.recorder = Recorder()
-        self.bucket = Bucket(8, self.clock)
+        self.table = MemoryQuotaTable(self.clock.now)
+        sleep = self.clock.advance
+        limiter = Limiter(
+            self.table,
+            ceilings={Scope.IDENTITY: 8 / HEADROOM},
+            holder="me",
+            clock=self.clock,
+            sleep=sleep,
+            observer=self.recorder,
+            guard=Guard(DATABASE, self.clock, sleep, self.recorder),
+        )
         shared = {
             "clock": self.clock,
             "sleep": self.clock.advance,
@@ -67,14 +84,23 @@ class Bench:
         minter = FileMinter(workspace(folder), self.wire, "https://x/token", self.clock.now)
         self.client = Client(
             transport=self.wire,
-            tokens=Tokens(minter, workspace="acme", **shared),
+            tokens=Tokens(
+                minter, workspace="acme", guard=Guard(TOKENS, self.clock, sleep, self.recorder), **shared
+            ),
+            limiter=limiter,
+            guard=Guard(API, self.clock, sleep, self.recorder),
             base_url="https://google.example/v3/",
             skew=SkewWatch(self.clock.now),
             **shared,
         )
 
     def sites(self):
-        return self.client.ask(sites_question(), decode_sites, (self.bucket,), len)
+        return self.client.ask(sites_question(), decode_sites, (IDENTITY,), len)
+
+    @property
+    def rate(self) -> float:
+        """What was learnt of the identity's rate."""
+        return self.table.buckets[IDENTITY].learned.rate
 
 
 def test_a_question_is_asked_with_the_token_and_counted(tmp_path):
@@ -124,7 +150,8 @@ def test_a_second_401_is_the_credentials_fault(tmp_path):
 def test_refusals_for_the_rate_slow_the_pace_and_are_marked(tmp_path):
     bench = Bench(tmp_path, qps_refusal(), qps_refusal(**{"retry-after": "30"}), SITES)
     bench.sites()
-    assert bench.bucket.rate == 2
+    assert [lesson["scope"] for lesson in bench.recorder.lessons] == ["identity", "identity"]
+    assert bench.rate == pytest.approx(0.1, abs=0.01), "nothing was accepted within the minute"
     assert [call["rate_limited"] for call in bench.recorder.requests] == [True, True, False]
     assert 31 <= bench.clock.monotonic() < 33, "1 s of jitter, then what was asked for"
 

@@ -17,6 +17,7 @@ from sync.google.credentials import FileMinter, Token, read_credentials
 from sync.google.retry import Policy
 from sync.google.tokens import Tokens
 from sync.google.transport import Request, Response, TransportError
+from sync.quota.guard import TOKENS, Guard
 from tests.unit.sync.fakes import AUTHORIZED_USER, Recorder, answer, clock, workspace
 
 TOKEN_URL = "https://token.example/token"
@@ -75,6 +76,7 @@ def tokens_of(place: Workspace, endpoint: Endpoint, now=None) -> Tokens:
         policy=Policy(),
         draw=lambda: 0.5,
         observer=Recorder(),
+        guard=Guard(TOKENS, now, now.advance, Recorder()),
     )
 
 

@@ -1,8 +1,7 @@
-"""What a refusal leads to, and how the pace is kept."""
+"""What a refusal leads to."""
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 
 import pytest
@@ -20,9 +19,7 @@ from sync.errors import (
     QuotaError,
 )
 from sync.google.classify import Kind, Verdict
-from sync.google.rate import SLOWEST, Bucket, Rates, wait_for
 from sync.google.retry import Again, GiveUp, Policy, react
-from tests.unit.sync.fakes import clock
 
 POLICY = Policy()
 
@@ -99,70 +96,3 @@ def test_a_load_refusal_rests_at_least_the_cooldown():
         assert isinstance(reaction, GiveUp)
         assert isinstance(reaction.error, QuotaError)
         assert reaction.error.retry_after == rest
-
-
-def test_a_bucket_lets_a_burst_through_and_then_keeps_the_rate():
-    now = clock()
-    bucket = Bucket(5, now)
-    waits = [bucket.reserve() for _ in range(8)]
-    assert waits == pytest.approx([0, 0, 0, 0, 0, 0.2, 0.4, 0.6])
-    now.advance(10)
-    assert bucket.reserve() == 0
-
-
-def test_a_slow_bucket_still_lets_one_through():
-    bucket = Bucket(0.5, clock())
-    assert [bucket.reserve(), bucket.reserve()] == [0, 2]
-
-
-def test_refusals_halve_the_rate_once_a_second():
-    now = clock()
-    bucket = Bucket(8, now)
-    for _ in range(5):
-        bucket.slow_down()
-    assert bucket.rate == 4
-    now.advance(1)
-    bucket.slow_down()
-    assert bucket.rate == 2
-    for _ in range(20):
-        now.advance(1)
-        bucket.slow_down()
-    assert bucket.rate == SLOWEST
-
-
-def test_a_rate_below_the_slowest_is_left_alone():
-    bucket = Bucket(0.05, clock())
-    bucket.slow_down()
-    assert bucket.rate == 0.05
-
-
-def test_buckets_are_shared_by_name():
-    rates = Rates(5, clock())
-    assert rates.bucket("a") is rates.bucket("a")
-    assert rates.bucket("a") is not rates.bucket("b")
-    assert rates.bucket("identity", 20).rate == 20
-
-
-def test_the_slowest_bucket_is_waited_for():
-    now = clock()
-    fast, slow = Bucket(10, now), Bucket(1, now)
-    slow.reserve()
-    slept: list[float] = []
-    assert wait_for((fast, slow), slept.append) == 1
-    assert slept == [1]
-    assert wait_for((fast,), slept.append) == 0
-
-
-def test_many_threads_together_keep_the_rate():
-    now = clock()
-    bucket = Bucket(10, now)
-    waits: list[float] = []
-    threads = [
-        threading.Thread(target=lambda: waits.extend(bucket.reserve() for _ in range(100))) for _ in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert max(waits) == pytest.approx((800 - 10) / 10)
-    assert len({round(wait, 6) for wait in waits if wait > 0}) == 790, "every request has a moment of its own"

@@ -1,0 +1,2 @@
+DROP VIEW {schema}.v_quota;
+DROP TABLE {schema}.quota;
