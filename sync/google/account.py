@@ -21,8 +21,7 @@ from sync.errors import CredentialsError, PropertyError
 from sync.google.answers import Page, PageDecoder, decode_probe, decode_sites
 from sync.google.client import Client, RequestObserver, SkewWatch, query_question, sites_question
 from sync.google.credentials import FileMinter, read_credentials
-from sync.google.fetch import fetch
-from sync.google.queries import Grouping, query_body
+from sync.google.fetch import Grouping, fetch, query_body
 from sync.google.retry import Policy
 from sync.google.tokens import TokenObserver, Tokens
 from sync.google.transport import Transport
