@@ -4,7 +4,7 @@ It enforces Google's rules and serves rows that are a pure function of a seed, s
 test. `run_emulator` runs it inside a test, `python -m emulator` as a program.
 """
 
-from emulator.config import Account, Config, Property, Quota, default_config, load
+from emulator.config import Account, Config, Property, Quota, default_config, documented_quotas, load
 from emulator.dataset import Dataset, Row, Totals
 from emulator.pacific import Stage, pacific_day, stage_of
 from emulator.running import EmulatorThread, run_emulator
@@ -20,6 +20,7 @@ __all__ = [
     "Stage",
     "Totals",
     "default_config",
+    "documented_quotas",
     "load",
     "pacific_day",
     "run_emulator",

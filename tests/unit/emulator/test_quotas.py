@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emulator import Account, Config, Property, Quota
+from emulator import Account, Config, Property, Quota, documented_quotas
 from emulator.errors import ApiError
 from emulator.query import parse_query
 from emulator.quotas import Quotas, load_units
@@ -113,3 +113,30 @@ def test_429_says_when_to_come_back() -> None:
 )  # fmt: skip
 def test_load_grows_with_days_and_with_page_and_query(body: dict[str, Any], units: int) -> None:
     assert load_units(parse_query({"startDate": "2026-03-10"} | body)) == units
+
+
+def test_the_documented_quotas_are_those_that_google_publishes() -> None:
+    usual, new = documented_quotas(per_second=50), documented_quotas(new_project=True)
+    assert usual["property_quota"] == usual["account_quota"] == Quota(per_minute=1200, per_second=50)
+    assert usual["project_quota"] == Quota(per_minute=40_000, per_day=30_000_000)
+    assert new["project_quota"].per_minute == 60
+
+
+def test_a_full_minute_costs_no_more_than_an_empty_one() -> None:
+    """Counted in steps, not in seconds: what is kept is what a limit looks at, and nothing older."""
+    keeper = quotas(**documented_quotas(per_second=50), seed=1)
+    admitted = sum(admit(keeper, call / 30) is None for call in range(30 * 300))
+    assert admitted == 1200 * 5, "a sliding minute"
+    meter = keeper._meters["account robot"]
+    assert len(meter.minute.counted) <= 1200
+    assert len(meter.second.counted) <= 50
+    assert len(meter.load.counted) == 0, "nothing limits it, so nothing is kept"
+
+
+def test_a_site_and_a_user_have_each_their_own_minute() -> None:
+    keeper = quotas(**documented_quotas())
+    assert [admit(keeper, 0) for _ in range(600)] == [None] * 600
+    assert [admit(keeper, 1, OTHER) for _ in range(600)] == [None] * 600
+    refused = admit(keeper, 2, OTHER)
+    assert refused is not None
+    assert refused.reason == "userRateLimitExceeded", "neither site is full, the user is"
