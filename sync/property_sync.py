@@ -1,4 +1,6 @@
-"""One property: probe, skip what has not moved, fetch and store the other cells one after the other, newest day first.
+"""One property: probe, skip what has not moved, store the other cells one after the other, newest day first.
+
+Cells are fetched ahead of their turn where there is room (`sync.ahead`), so Google, this program and Postgres work at once.
 
 Fails alone. A question that Google calls wrong costs that set of its search type, a cell that cannot be read costs the cell, three
 of those cost the property; quota postpones it. Errors of the store and a lost fence pass through: they concern everybody.
@@ -9,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 
@@ -16,6 +19,7 @@ from contract import FailureClass
 from contract.dimension_sets import DimensionSet, SearchType
 from contract.run_spec import DataState
 from sync.account import Account, Probe
+from sync.ahead import Ahead
 from sync.errors import (
     BadAnswer,
     CredentialsError,
@@ -28,7 +32,7 @@ from sync.errors import (
 )
 from sync.launch import Done, Halt, Launch
 from sync.outcomes import Ending, PropertyOutcome
-from sync.plan.cells import Cell
+from sync.plan.cells import Cell, FetchedCell
 from sync.plan.probe import Skip, decide, remembered
 from sync.plan.windows import Days, days_to_fetch, first_fresh_day, pacific_day, probe_days, window
 from sync.plan.work import cells_of, pairs_of, still_to_do
@@ -42,10 +46,17 @@ _log = logging.getLogger(__name__)
 
 
 class PropertySync:
-    """The work on one property in one launch; used once, by one thread."""
+    """The work on one property in one launch; used once, by one thread; `_fetch` alone runs in others, too."""
 
     def __init__(
-        self, property_: str, workspace: str, account: Account, launch: Launch, halt: Halt, done: Done
+        self,
+        property_: str,
+        workspace: str,
+        account: Account,
+        launch: Launch,
+        halt: Halt,
+        done: Done,
+        ahead: Ahead,
     ) -> None:
         """`done` are the cells of this property that the run has committed before."""
         self._property = property_
@@ -54,6 +65,7 @@ class PropertySync:
         self._launch = launch
         self._halt = halt
         self._done = done
+        self._ahead = ahead
         self._errors: list[SyncError] = []
         self._broken: set[Pair] = set()
         self._troubles = 0
@@ -127,14 +139,17 @@ class PropertySync:
         cells = still_to_do(self._cells(spans), self._done)
         cells = self._without_unmoved(cells, probes)
         self._launch.tally.planned(len(cells))
-        for cell in cells:
-            if (cell.search_type, cell.dimension_set) in self._broken:
-                continue
-            self._may_go_on()
-            try:
-                self._cell(cell, probes[cell.search_type])
-            except (PropertyError, GoogleUnavailable, BadAnswer) as error:
-                self._tolerate(error, (cell.search_type, cell.dimension_set))
+        with closing(
+            self._ahead.each(cells, lambda cell: self._fetch(cell, probes[cell.search_type]))
+        ) as taken:
+            for cell, fetched in taken:
+                if (cell.search_type, cell.dimension_set) in self._broken:
+                    continue
+                self._may_go_on()
+                try:
+                    self._store(fetched())
+                except (PropertyError, GoogleUnavailable, BadAnswer) as error:
+                    self._tolerate(error, (cell.search_type, cell.dimension_set))
 
     def _without_unmoved(self, cells: list[Cell], probes: Mapping[SearchType, Probe]) -> list[Cell]:
         """The cells that need a request; the others count as done by the run, all of them at once."""
@@ -162,7 +177,9 @@ class PropertySync:
         _log.debug("%s of workspace %s: %s", self._property, self._workspace, dict(reasons))
         return [cell for cell in cells if not isinstance(decisions[cell], Skip)]
 
-    def _cell(self, cell: Cell, probe: Probe) -> None:
+    def _fetch(self, cell: Cell, probe: Probe) -> FetchedCell:
+        """Perhaps in another thread, ahead of its turn."""
+        self._may_go_on()
         spec = self._launch.spec
         fetched = self._account.fetch(
             cell,
@@ -170,7 +187,10 @@ class PropertySync:
             data_state=spec.window.data_state,
             expect_rows=probe.shows_rows(cell.day),
         )
-        fetched = replace(fetched, totals=remembered(fetched, probe.totals(cell.day)))
+        return replace(fetched, totals=remembered(fetched, probe.totals(cell.day)))
+
+    def _store(self, fetched: FetchedCell) -> None:
+        cell = fetched.cell
         for raw in fetched.quarantined:
             _log.warning("quarantined a row of %s %s %s: %s", cell.property, cell.search_type, cell.day, raw)
         # Dying before the commit leaves the cell as it was, to be fetched anew; dying after it, the cell is in

@@ -17,7 +17,8 @@ from functools import partial
 from itertools import groupby
 
 from contract import Workspace
-from sync.account import Account, Accounts
+from sync.account import Account, Accounts, Site
+from sync.ahead import Ahead
 from sync.errors import (
     BadAnswer,
     CredentialsError,
@@ -27,6 +28,7 @@ from sync.errors import (
     QuotaError,
     SyncError,
 )
+from sync.inventory import note_properties
 from sync.launch import Done, Halt, Launch
 from sync.outcomes import Ending, PropertyOutcome, WorkspaceOutcome, conclude
 from sync.plan.choice import Chosen, choose
@@ -48,6 +50,8 @@ class Found:
     account: Account | None = None
     chosen: Chosen = field(default_factory=lambda: Chosen(()))
     error: SyncError | None = None
+    sites: Sequence[Site] = ()
+    """Everything the identity sees, chosen or not."""
     halt: Halt = field(default_factory=Halt)
 
 
@@ -56,7 +60,8 @@ def find(workspace: Workspace, accounts: Accounts, stop: Stop) -> Found:
     try:
         stop.check()
         account = accounts(workspace)
-        chosen = choose(account.sites(), workspace.properties)
+        sites = account.sites()
+        chosen = choose(sites, workspace.properties)
     except (CredentialsError, QuotaError, GoogleUnavailable, BadAnswer, PropertyError, Interrupted) as error:
         return Found(workspace, error=error)
     if chosen.unverified:
@@ -68,7 +73,7 @@ def find(workspace: Workspace, accounts: Accounts, stop: Stop) -> Found:
             "workspace %s matches no property; check include, exclude and the identity's access",
             workspace.name,
         )
-    return Found(workspace, account, chosen)
+    return Found(workspace, account, chosen, sites=sites)
 
 
 def sync_workspaces(launch: Launch, done: Done, tick: Callable[[], None]) -> list[WorkspaceOutcome]:
@@ -80,11 +85,14 @@ def sync_workspaces(launch: Launch, done: Done, tick: Callable[[], None]) -> lis
     found: dict[str, Found] = {}
     outcomes: dict[str, list[PropertyOutcome]] = {workspace.name: [] for workspace in launch.spec.workspaces}
     tasks = _Tasks(launch.spec.limits.concurrency)
+    ahead = Ahead(launch.spec.limits.concurrency)
 
     def seek(workspace: Workspace) -> None:
         place = find(workspace, launch.accounts, launch.stop)
         place = replace(place, chosen=share_of(place.chosen, launch.shard, launch.spec.shards))
         found[workspace.name] = place
+        if place.error is None:
+            note_properties(launch, workspace.name, place.sites)
         launch.tally.found(len(place.chosen.properties))
         for turn, name in enumerate(place.chosen.properties):
             tasks.add(turn, partial(work, place, name))
@@ -92,7 +100,7 @@ def sync_workspaces(launch: Launch, done: Done, tick: Callable[[], None]) -> lis
     def work(place: Found, name: str) -> None:
         assert place.account is not None
         mine = done_of.get(name, frozenset())
-        sync = PropertySync(name, place.workspace.name, place.account, launch, place.halt, mine)
+        sync = PropertySync(name, place.workspace.name, place.account, launch, place.halt, mine, ahead)
         outcomes[place.workspace.name].append(sync.sync())
 
     for workspace in launch.spec.workspaces:
@@ -103,6 +111,8 @@ def sync_workspaces(launch: Launch, done: Done, tick: Callable[[], None]) -> lis
         launch.stop.request(StopReason.FATAL)
         tasks.abandon()
         raise
+    finally:
+        ahead.close()
     return [_outcome(found[workspace.name], outcomes[workspace.name]) for workspace in launch.spec.workspaces]
 
 

@@ -118,7 +118,7 @@ def test_a_run_brings_every_day_of_the_window_into_the_store(tmp_path):
 
 
 def test_days_are_taken_newest_first(tmp_path):
-    house = House(spec([workspace(tmp_path)]), FakeGoogle())
+    house = House(spec([workspace(tmp_path)], limits=Limits(concurrency=1)), FakeGoogle())
     house.run()
     assert list(days_of(house.google.asked())) == ["2026-06-14", "2026-06-13", "2026-06-12"]
 
@@ -451,7 +451,8 @@ def test_three_unreadable_cells_are_enough_for_a_property(tmp_path):
             refusal(500, "boom") if body.get("startDate") == body.get("endDate") and body else None
         )
     )
-    house = House(spec([workspace(tmp_path)], days=5, timeout_seconds=86_400), google)
+    one_by_one = Limits(concurrency=1)
+    house = House(spec([workspace(tmp_path)], days=5, timeout_seconds=86_400, limits=one_by_one), google)
     ended = house.run()
     assert ended.summary.error_class is FailureClass.GOOGLE_UNAVAILABLE
     assert len(days_of(google.asked())) == 3
