@@ -17,7 +17,7 @@ from functools import partial
 from itertools import groupby
 
 from contract import Workspace
-from sync.account import Account, Accounts, Site
+from sync.account import Account, Accounts
 from sync.ahead import Ahead
 from sync.errors import (
     BadAnswer,
@@ -28,7 +28,6 @@ from sync.errors import (
     QuotaError,
     SyncError,
 )
-from sync.inventory import note_properties
 from sync.launch import Done, Halt, Launch
 from sync.outcomes import Ending, PropertyOutcome, WorkspaceOutcome, conclude
 from sync.plan.choice import Chosen, choose
@@ -50,8 +49,6 @@ class Found:
     account: Account | None = None
     chosen: Chosen = field(default_factory=lambda: Chosen(()))
     error: SyncError | None = None
-    sites: Sequence[Site] = ()
-    """Everything the identity sees, chosen or not."""
     halt: Halt = field(default_factory=Halt)
 
 
@@ -60,8 +57,7 @@ def find(workspace: Workspace, accounts: Accounts, stop: Stop) -> Found:
     try:
         stop.check()
         account = accounts(workspace)
-        sites = account.sites()
-        chosen = choose(sites, workspace.properties)
+        chosen = choose(account.sites(), workspace.properties)
     except (CredentialsError, QuotaError, GoogleUnavailable, BadAnswer, PropertyError, Interrupted) as error:
         return Found(workspace, error=error)
     if chosen.unverified:
@@ -73,7 +69,7 @@ def find(workspace: Workspace, accounts: Accounts, stop: Stop) -> Found:
             "workspace %s matches no property; check include, exclude and the identity's access",
             workspace.name,
         )
-    return Found(workspace, account, chosen, sites=sites)
+    return Found(workspace, account, chosen)
 
 
 def sync_workspaces(launch: Launch, done: Done, tick: Callable[[], None]) -> list[WorkspaceOutcome]:
@@ -91,8 +87,6 @@ def sync_workspaces(launch: Launch, done: Done, tick: Callable[[], None]) -> lis
         place = find(workspace, launch.accounts, launch.stop)
         place = replace(place, chosen=share_of(place.chosen, launch.shard, launch.spec.shards))
         found[workspace.name] = place
-        if place.error is None:
-            note_properties(launch, workspace.name, place.sites)
         launch.tally.found(len(place.chosen.properties))
         for turn, name in enumerate(place.chosen.properties):
             tasks.add(turn, partial(work, place, name))
