@@ -32,7 +32,7 @@ CONVERGES_WITHIN = 45.0
 ALWAYS_ALLOWED = ("operator.problem",)
 """What the operator says when it finds something missing; the plan took it away, or a start was cut short."""
 EXPLAINED = re.compile(
-    r"watch|list|version|reviews|leases|api-down|revoke|rights|crd|server|compacted|away|clock"
+    r"watch|list|version|reviews|leases|api-down|revoke|rights|crd|server|compacted|away|clock|poisoned"
 )
 """Faults after which kopf and the operator may well log errors."""
 BROKEN_STREAM = re.compile(r"error|garbage|null|half-a-line|unknown|2-mb|status")
