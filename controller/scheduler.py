@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from controller.act.launcher import Done, Work
+from controller.act.launcher import Work
 from controller.act.pace import Pace
-from controller.act.progress import Patience
-from controller.alarms import LONGEST_SETBACK, Alarms
-from controller.cluster.port import ClusterError, NotLeader, Refused
+from controller.alarms import Alarms
+from controller.carry import PASSING_SECONDS, Carrier
+from controller.cluster.port import ClusterError
 from controller.decide.decide import decide
 from controller.intake import read_jobs, read_pods
 from controller.model.policy import Policy, Site
@@ -41,10 +41,6 @@ STEP_SECONDS = 5.0
 """A wall clock that moved this much against the monotonic one is checked before anything is decided."""
 BREATH = 50
 """Decisions without letting others run: ten thousand in one go took longer than the Lease lasts on a busy machine."""
-PASSING_SECONDS, CONTESTED_SECONDS = 30.0, 2.0
-"""The longest that an API server out of reach, and others who write, set a schedule back."""
-RESTLESS = 8
-"""Writes in a row without a quiet turn after which a schedule is slowed down: nothing may spin."""
 
 _NOBODY: Mapping[str, str] = MappingProxyType({})
 
@@ -71,7 +67,6 @@ class Scheduler:
     ) -> None:
         self._cluster = cluster
         self._table = table
-        self._launcher = launcher
         self._metrics = metrics
         self._clock = clock
         self._held = held
@@ -80,13 +75,13 @@ class Scheduler:
         self._decide = decider
         self._slots = asyncio.Semaphore(max_in_flight)
         self._alarms = Alarms(clock)
-        self._writes: dict[str, int] = {}
-        self._patience = Patience(clock)
+        self._carrier = Carrier(
+            table, launcher, metrics, clock, self._alarms, Pace(start_rate, clock), self._slots
+        )
         self._offset = self._wall_offset()
         self._was_held = ""
         self._policy = policy
         self._environment = environment
-        self._pace = Pace(start_rate, clock)
         self.queues = Queues(table, policy)
         self.last_turn = clock.monotonic()
         self.turns = 0
@@ -143,15 +138,15 @@ class Scheduler:
             sure = [entry.schedule.uid for entry in unsure if entry.schedule.namespace in listed]
             for entry in unsure:
                 if entry.schedule.namespace not in listed:
-                    self._set_back(
+                    self._carrier.set_back(
                         entry.schedule.uid, "its Jobs could not be listed", longest=PASSING_SECONDS
                     )
             works += (await self._decide_all(sure, held, fresh=True))[0]
         works, full = self.queues.split(works, self._clock.now())
         if full:
             works += (await self._decide_all(full, held, fresh=True, queued=full))[0]
-        created = await asyncio.gather(*(self._create(work) for work in works))
-        await asyncio.gather(*(self._finish(work) for work in created if work is not None))
+        created = await asyncio.gather(*(self._carrier.create(work) for work in works))
+        await asyncio.gather(*(self._carrier.finish(work) for work in created if work is not None))
         self._metrics.queue(0)
 
     # -- deciding -----------------------------------------------------------------------------------------------------
@@ -167,7 +162,7 @@ class Scheduler:
                 await asyncio.sleep(0)
             entry = self._table.entry(uid)
             if entry is None:
-                self._forget(uid)
+                self._carrier.forget(uid)
                 continue
             try:
                 decision = self._decide(
@@ -183,7 +178,7 @@ class Scheduler:
             except Exception:  # one odd object must not stop everybody's schedules; it is set back and shown
                 log.exception("deciding failed", extra=_where(entry) | {"event": "decision.failed"})
                 self._metrics.failed("decide")
-                self._set_back(uid, "deciding failed")
+                self._carrier.set_back(uid, "deciding failed")
                 continue
             if decision.needs_fresh_jobs:
                 unsure.append(entry)
@@ -210,90 +205,6 @@ class Scheduler:
             )
             return False
         return True
-
-    # -- carrying out -------------------------------------------------------------------------------------------------
-
-    async def _create(self, work: Work) -> Work | None:
-        if work.decision.launch is None:
-            return work
-        await self._pace.wait()
-        async with self._slots:
-            try:
-                created = await self._launcher.create(work)
-            except ClusterError as error:
-                self._failed(work, "create", error)
-                return None
-        self._alarms.set(work.entry.schedule.uid, created.decision.wake_at)
-        return created
-
-    async def _finish(self, work: Work) -> None:
-        uid = work.entry.schedule.uid
-        again = self._patience.until(uid, work.entry.status, work.decision)
-        if again is not None:
-            self._alarms.set(uid, min(again, work.decision.wake_at or again))
-            return
-        async with self._slots:
-            try:
-                done = await self._launcher.finish(work)
-            except ClusterError as error:
-                self._failed(work, "finish", error)
-                return
-        if done is Done.GONE:
-            self._forget(uid)
-            return
-        if done is Done.AGAIN:
-            self._contested(uid)
-            return
-        self._alarms.went_well(uid)
-        if done is Done.QUIET:
-            self._writes.pop(uid, None)
-            self._metrics.schedule(work.entry.schedule, work.decision.status)
-            return
-        # What was written is a new state: look once more, until a turn has nothing to say about it.
-        self._writes[uid] = self._writes.get(uid, 0) + 1
-        if self._writes[uid] > RESTLESS:
-            self._set_back(
-                uid, "its status does not come to rest", times=self._writes[uid] - RESTLESS, deaf=True
-            )
-        else:
-            self._table.touch(uid)
-
-    def _contested(self, uid: str) -> None:
-        """Somebody else wrote in between: decide again from what there is now, at most a little later."""
-        self._writes[uid] = self._writes.get(uid, 0) + 1
-        if self._writes[uid] > RESTLESS:
-            self._set_back(uid, "others keep writing to its status", deaf=True, longest=CONTESTED_SECONDS)
-        else:
-            self._table.touch(uid)
-
-    def _failed(self, work: Work, what: str, error: ClusterError) -> None:
-        if not isinstance(error, NotLeader):
-            self._metrics.failed(what)
-        # What the API server refuses, it refuses again; what did not reach it may work as soon as it is back.
-        longest = LONGEST_SETBACK if isinstance(error, Refused) else PASSING_SECONDS
-        self._set_back(work.entry.schedule.uid, f"{what}: {error}", longest=longest)
-
-    def _set_back(
-        self,
-        uid: str,
-        why: str,
-        *,
-        times: int | None = None,
-        deaf: bool = False,
-        longest: float = LONGEST_SETBACK,
-    ) -> None:
-        # A decision that was not carried out is decided again; its own wake time means nothing then.
-        seconds = self._alarms.set_back(uid, times=times, deaf=deaf, longest=longest)
-        log.warning(
-            "set back",
-            extra={"event": "schedule.set_back", "uid": uid, "seconds": seconds, "why": why[:512]},
-        )
-
-    def _forget(self, uid: str) -> None:
-        self._alarms.forget(uid)
-        self._writes.pop(uid, None)
-        self._patience.forget(uid)
-        self._metrics.forget(uid)
 
     # -- the clock ----------------------------------------------------------------------------------------------------
 

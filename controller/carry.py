@@ -1,0 +1,136 @@
+"""Carry: what was decided is done, and who fails is set back alone.
+
+Creates go at the start rate, everything is bounded in flight. A write that failed is decided again, later each time:
+what the API server refuses waits for up to five minutes, what never reached it for half a minute at most, since it
+may be back any moment, and where others write to a status only two seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from controller.act.launcher import Done, Work
+from controller.act.progress import Patience
+from controller.alarms import LONGEST_SETBACK
+from controller.cluster.port import ClusterError, NotLeader, Refused
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from controller.act.launcher import Launcher
+    from controller.act.pace import Pace
+    from controller.alarms import Alarms
+    from controller.clock import Clock
+    from controller.observe.metrics import Metrics
+    from controller.table import Table
+
+PASSING_SECONDS, CONTESTED_SECONDS = 30.0, 2.0
+"""The longest that an API server out of reach, and others who write, set a schedule back."""
+RESTLESS = 8
+"""Writes in a row without a quiet turn after which a schedule is slowed down: nothing may spin."""
+
+log = logging.getLogger(__name__)
+
+
+class Carrier:
+    def __init__(
+        self,
+        table: Table,
+        launcher: Launcher,
+        metrics: Metrics,
+        clock: Clock,
+        alarms: Alarms,
+        pace: Pace,
+        slots: asyncio.Semaphore,
+    ) -> None:
+        self._table = table
+        self._launcher = launcher
+        self._metrics = metrics
+        self._alarms = alarms
+        self._pace = pace
+        self._slots = slots
+        self._patience = Patience(clock)
+        self._writes: dict[str, int] = {}
+
+    async def create(self, work: Work) -> Work | None:
+        if work.decision.launch is None:
+            return work
+        await self._pace.wait()
+        async with self._slots:
+            try:
+                created = await self._launcher.create(work)
+            except ClusterError as error:
+                self._failed(work, "create", error)
+                return None
+        self._alarms.set(work.entry.schedule.uid, created.decision.wake_at)
+        return created
+
+    async def finish(self, work: Work) -> None:
+        uid = work.entry.schedule.uid
+        again = self._patience.until(uid, work.entry.status, work.decision)
+        if again is not None:
+            self._alarms.set(uid, min(again, work.decision.wake_at or again))
+            return
+        async with self._slots:
+            try:
+                done = await self._launcher.finish(work)
+            except ClusterError as error:
+                self._failed(work, "finish", error)
+                return
+        if done is Done.GONE:
+            self.forget(uid)
+            return
+        if done is Done.AGAIN:
+            self._contested(uid)
+            return
+        self._alarms.went_well(uid)
+        if done is Done.QUIET:
+            self._writes.pop(uid, None)
+            self._metrics.schedule(work.entry.schedule, work.decision.status)
+            return
+        # What was written is a new state: look once more, until a turn has nothing to say about it.
+        self._writes[uid] = self._writes.get(uid, 0) + 1
+        if self._writes[uid] > RESTLESS:
+            self.set_back(
+                uid, "its status does not come to rest", times=self._writes[uid] - RESTLESS, deaf=True
+            )
+        else:
+            self._table.touch(uid)
+
+    def _contested(self, uid: str) -> None:
+        """Somebody else wrote in between: decide again from what there is now, at most a little later."""
+        self._writes[uid] = self._writes.get(uid, 0) + 1
+        if self._writes[uid] > RESTLESS:
+            self.set_back(uid, "others keep writing to its status", deaf=True, longest=CONTESTED_SECONDS)
+        else:
+            self._table.touch(uid)
+
+    def _failed(self, work: Work, what: str, error: ClusterError) -> None:
+        if not isinstance(error, NotLeader):
+            self._metrics.failed(what)
+        # What the API server refuses, it refuses again; what did not reach it may work as soon as it is back.
+        longest = LONGEST_SETBACK if isinstance(error, Refused) else PASSING_SECONDS
+        self.set_back(work.entry.schedule.uid, f"{what}: {error}", longest=longest)
+
+    def set_back(
+        self,
+        uid: str,
+        why: str,
+        *,
+        times: int | None = None,
+        deaf: bool = False,
+        longest: float = LONGEST_SETBACK,
+    ) -> None:
+        # A decision that was not carried out is decided again; its own wake time means nothing then.
+        seconds = self._alarms.set_back(uid, times=times, deaf=deaf, longest=longest)
+        log.warning(
+            "set back",
+            extra={"event": "schedule.set_back", "uid": uid, "seconds": seconds, "why": why[:512]},
+        )
+
+    def forget(self, uid: str) -> None:
+        self._alarms.forget(uid)
+        self._writes.pop(uid, None)
+        self._patience.forget(uid)
+        self._metrics.forget(uid)
