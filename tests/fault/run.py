@@ -35,7 +35,7 @@ EXPLAINED = re.compile(
     r"watch|list|version|reviews|leases|api-down|revoke|rights|crd|server|compacted|away|clock|poisoned"
 )
 """Faults after which kopf and the operator may well log errors."""
-BROKEN_STREAM = re.compile(r"error|garbage|null|half-a-line|unknown|2-mb|status")
+BROKEN_STREAM = re.compile(r"error|garbage|null|half|unknown|status")
 """What a watch cannot read: kopf says what ended it, and the operator that it is started again, as no error."""
 
 
