@@ -7,7 +7,7 @@ Credentials never stand in it, only the paths below which they are mounted. Docu
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -21,12 +21,15 @@ INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 """Set by Kubernetes in each pod of an Indexed Job: 0 for the first."""
 MAX_SHARDS = 32
 MAX_BYTES = 64 * 1024
+MAX_RANGE_DAYS = 500
+"""Google keeps 16 months."""
 
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 ]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))]
 SchemaName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,47}$")]
 
 
@@ -49,10 +52,31 @@ class DataState(StrEnum):
 
 
 class Window(Document):
-    """The rolling window: `days` Pacific calendar days, the newest being the Pacific day of the slot."""
+    """The rolling window: `days` Pacific calendar days, the newest being the Pacific day of the slot.
+
+    With `first_day` it is a backfill instead: those days and no others, at most 16 months of them.
+    """
 
     days: Annotated[int, Field(ge=1, le=480)] = 14
     data_state: DataState = DataState.ALL
+    max_catch_up_days: Annotated[int, Field(ge=1, le=480)] = 60
+    """How far back from the slot's day the window may reach for days that are not final in the ledger."""
+    first_day: Day | None = None
+    last_day: Day | None = None
+    """The slot's day, when only `first_day` is given."""
+
+    @model_validator(mode="after")
+    def _range_is_one(self) -> Self:
+        if self.first_day is None:
+            if self.last_day is not None:
+                raise ValueError("lastDay needs a firstDay")
+        elif self.last_day is not None and not 0 <= (self.last_day - self.first_day).days < MAX_RANGE_DAYS:
+            raise ValueError(f"firstDay to lastDay must be 1 to {MAX_RANGE_DAYS} days")
+        return self
+
+    @property
+    def is_backfill(self) -> bool:
+        return self.first_day is not None
 
 
 class PropertyFilter(Document):
@@ -94,6 +118,10 @@ class Limits(Document):
     """Below this share of successful workspaces the launch fails; 0 of N fails in any case."""
     concurrency: Annotated[int, Field(ge=1, le=100)] = 10
     """Properties worked on side by side."""
+    cells_per_property: Annotated[int, Field(ge=1, le=50)] = 15
+    """Cells of one property in flight; what 5 requests per second need when each answer takes 3 seconds."""
+    backfill_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """The share of every rate that a backfill uses, so that the daily window goes on beside it."""
     requests_per_second_per_property: Annotated[float, Field(gt=0, le=100)] = 5.0
     """The three rates hold for all launches together that share a database; refusals lower them for a time."""
     requests_per_second_per_identity: Annotated[float, Field(gt=0, le=1000)] = 20.0

@@ -100,6 +100,8 @@ class RunSummary(Document):
     """Inserted or updated."""
     rows_unchanged: Count = 0
     rows_deleted: Count = 0
+    catch_up_days: Count = 0
+    """Days by which the window reached further back than usual, for the property with the longest gap."""
     requests: Count = 0
     saturated_cells: Count = 0
     """Cells that reached Google's cap of 50,000 rows: the tail beyond it is not to be had."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -19,6 +20,7 @@ from rich.console import Console
 
 from contract import ExitCode, FailureClass, RunSpec, State
 from sync import summary as summaries
+from sync.backfill import NO_RANGE, Range
 from sync.clock import Clock, SystemClock
 from sync.compose import (
     NoSpecError,
@@ -34,6 +36,7 @@ from sync.errors import ConfigurationError, DatabaseError, SyncError
 from sync.events import Events
 from sync.logs import configure
 from sync.look import dry_run, find_all, guess
+from sync.plan.work import Estimate
 from sync.progress import LogReporter, Reporter, TerminalReporter
 from sync.run import Ended
 from sync.run import run as run_launch
@@ -43,6 +46,7 @@ from sync.signals import SignalWatch
 from sync.store.port import Store
 from sync.tally import Tally
 from sync.verdict import Verdict, of_error
+from sync.workspaces import Found
 
 _log = logging.getLogger("sync")
 
@@ -73,6 +77,21 @@ _spec_option = click.option(
 )
 
 
+_from_option = click.option(
+    "--from",
+    "first",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Backfill: sync the days from this one on instead of the window, at most 16 months. A run of its own: repeat the"
+    " command until it exits with 0, and it goes on where it stopped.",
+)
+_to_option = click.option(
+    "--to",
+    "last",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The last day of --from; without it the Pacific day of the slot.",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(program_version(), prog_name="python -m sync")
 def cli() -> None:
@@ -84,18 +103,22 @@ def cli() -> None:
 
 @cli.command()
 @_spec_option
+@_from_option
+@_to_option
 @click.pass_obj
-def run(world: World | None, path: Path | None) -> None:
+def run(world: World | None, path: Path | None, first: datetime | None, last: datetime | None) -> None:
     """Sync the window of every property, and say how it went by exit code and summary."""
-    sys.exit(_run(world or World(), path))
+    sys.exit(_run(world or World(), path, Range(first, last)))
 
 
 @cli.command()
 @_spec_option
+@_from_option
+@_to_option
 @click.pass_obj
-def plan(world: World | None, path: Path | None) -> None:
+def plan(world: World | None, path: Path | None, first: datetime | None, last: datetime | None) -> None:
     """Show what `run` would do - properties, cells, requests, minutes - and write nothing."""
-    sys.exit(_look(world or World(), path, _plan))
+    sys.exit(_look(world or World(), path, _plan, Range(first, last)))
 
 
 @cli.command()
@@ -106,7 +129,7 @@ def check(world: World | None, path: Path | None) -> None:
     sys.exit(_look(world or World(), path, _check))
 
 
-def _run(world: World, path: Path | None) -> int:
+def _run(world: World, path: Path | None, wanted: Range) -> int:
     started = world.clock.monotonic()
     terminal = world.terminal()
     settings = Settings()
@@ -116,7 +139,7 @@ def _run(world: World, path: Path | None) -> int:
         if not settings.enabled:
             configure(settings, world.logs, terminal, {"auto_sync": True})
             return _disabled(settings)
-        spec = read_spec(path, world.environment, settings)
+        spec = wanted.over(read_spec(path, world.environment, settings))
         configure(settings, world.logs, terminal, bound_fields(spec))
         store = None if spec.dry_run else world.store(spec, world.clock)
         quotas = store.quotas() if store else None
@@ -177,12 +200,12 @@ def _summary_path(settings: Settings, environment: Mapping[str, str]) -> Path | 
     return settings.summary_path or (Path(given) if given else None)
 
 
-def _look(world: World, path: Path | None, command: Look) -> int:
+def _look(world: World, path: Path | None, command: Look, wanted: Range = NO_RANGE) -> int:
     """`plan` and `check`: read, ask, show, write nothing; what shards would share is shown whole."""
     started = world.clock.monotonic()
     try:
         settings = load(world.environment)
-        spec = read_spec(path, world.environment, settings).model_copy(update={"shards": 1})
+        spec = wanted.over(read_spec(path, world.environment, settings)).model_copy(update={"shards": 1})
         configure(settings, world.logs, world.terminal(), bound_fields(spec))
         with parts(spec, settings, world.clock, started) as made:
             return command(made, world)
@@ -196,8 +219,19 @@ def _look(world: World, path: Path | None, command: Look) -> int:
 
 def _plan(made: Parts, world: World) -> int:
     found = find_all(made)
-    show_plan(made.spec, found, guess(made, found), Console(file=world.out))
+    show_plan(made.spec, found, _guess(made, found, world), Console(file=world.out))
     return ExitCode.FAILURE if problems_of(found) else ExitCode.SUCCESS
+
+
+def _guess(made: Parts, found: Sequence[Found], world: World) -> Estimate:
+    """What the ledger spares is counted when there is one to read: `plan` works without a database, too."""
+    if any(place.chosen.properties for place in found):
+        try:
+            with world.store(made.spec, made.clock) as store:
+                return guess(made, found, store)
+        except DatabaseError as error:
+            _log.warning("the ledger cannot be read, so every cell is counted: %s", error)
+    return guess(made, found)
 
 
 def _check(made: Parts, world: World) -> int:

@@ -38,6 +38,7 @@ from sync.stop import Stop
 from sync.store.port import Store
 from sync.switch import Switch
 from sync.tally import Tally
+from sync.turns import threads
 
 TABLE_RULES = Rules(failures=2, sources=1, first_seconds=2.0, longest_seconds=5.0)
 """Of the breaker before the table of budgets, which is asked every second and not waited for."""
@@ -140,7 +141,7 @@ def parts(
     transport = RequestsTransport(
         abort_at=stop.abort_at,
         ca_file=settings.ca_file,
-        connections=spec.limits.concurrency,
+        connections=threads(spec.limits),
     )
     limiter = budgets(spec, quotas or MemoryQuotaTable(clock.now), clock, stop, events)
     accounts = GoogleAccess(
@@ -165,7 +166,10 @@ def parts(
 
 
 def budgets(spec: RunSpec, quotas: QuotaTable, clock: Clock, stop: Stop, events: Events) -> Limiter:
-    """The limiter of a launch, under a name of its own: two launches of one run must not share a lease."""
+    """The limiter of a launch, under a name of its own: two launches of one run must not share a lease.
+
+    A backfill takes only its share of each rate, so that the daily window goes on beside it.
+    """
     return Limiter(
         quotas,
         ceilings={
@@ -178,6 +182,7 @@ def budgets(spec: RunSpec, quotas: QuotaTable, clock: Clock, stop: Stop, events:
         sleep=stop.sleep,
         observer=events,
         guard=Guard(DATABASE, clock, stop.sleep, events, TABLE_RULES),
+        portion=spec.limits.backfill_share if spec.window.is_backfill else 1.0,
     )
 
 

@@ -91,6 +91,7 @@ class Events:
         error_class: str,
         cells: int,
         cells_skipped: int,
+        catch_up_days: int,
         rows_written: int,
         duration_ms: int,
     ) -> None:
@@ -101,6 +102,7 @@ class Events:
                 "duration_ms": duration_ms,
                 "cells": cells,
                 "cells_skipped": cells_skipped,
+                "catch_up_days": catch_up_days,
                 "rows_written": rows_written,
             },
             {"workspace": workspace, "site_url": site_url, "ending": ending, "error_class": error_class},
@@ -116,6 +118,7 @@ class Events:
             "properties": summary.properties,
             "cells": summary.cells,
             "cells_skipped": summary.cells_skipped,
+            "catch_up_days": summary.catch_up_days,
             "rows_written": summary.rows_written,
             "rows_deleted": summary.rows_deleted,
             "requests": summary.requests,

@@ -13,8 +13,11 @@ from sync import summary as summaries
 from sync.compose import Parts
 from sync.errors import SyncError
 from sync.outcomes import Ending, WorkspaceOutcome
-from sync.plan.work import Estimate, estimate
+from sync.plan.property_plan import PropertyPlan, ledger_days
+from sync.plan.windows import regular
+from sync.plan.work import Estimate, Load, estimate, estimate_of
 from sync.run import Ended
+from sync.store.port import Store
 from sync.verdict import Verdict
 from sync.workspaces import Found, find
 
@@ -27,16 +30,34 @@ def find_all(made: Parts) -> list[Found]:
         )
 
 
-def guess(made: Parts, found: Sequence[Found]) -> Estimate:
+def guess(made: Parts, found: Sequence[Found], store: Store | None = None) -> Estimate:
+    """With the store, what the ledger spares is counted; without, every cell is.
+
+    Raises DatabaseError.
+    """
     spec = made.spec
+    if store is not None:
+        return estimate_of(
+            [[load_of(name, made, store) for name in place.chosen.properties] for place in found],
+            concurrency=spec.limits.concurrency,
+            requests_per_second_per_property=spec.limits.requests_per_second_per_property,
+        )
     return estimate(
         [len(place.chosen.properties) for place in found],
-        days=spec.window.days,
+        days=len(regular(spec.slot, spec.window)),
         search_types=spec.search_types,
         dimension_sets=spec.dimension_sets,
         concurrency=spec.limits.concurrency,
         requests_per_second_per_property=spec.limits.requests_per_second_per_property,
     )
+
+
+def load_of(property_: str, made: Parts, store: Store) -> Load:
+    """What one property will cost, when no totals have moved since it was synced."""
+    span = ledger_days(made.spec)
+    entries = store.ledger(property_, span.first, span.last)
+    older = store.known_before(property_, span.first)
+    return PropertyPlan(property_, made.spec, entries, older, (), made.clock.now()).guess()
 
 
 def dry_run(made: Parts) -> Ended:

@@ -1,25 +1,24 @@
-"""One property: probe, skip what has not moved, store the other cells one after the other, newest day first.
+"""One property: probe, skip what has not moved, fetch and store the other cells, newest day first.
 
-Cells are fetched ahead of their turn where there is room (`sync.ahead`), so Google, this program and Postgres work at once.
-
-Fails alone. A question that Google calls wrong costs that set of its search type, a cell that cannot be read costs the cell, three
-of those cost the property; quota postpones it. Errors of the store and a lost fence pass through: they concern everybody.
+A task of `sync.turns`: it offers its probes, then its cells, some of them side by side - one at first, one more for
+each that went well, so that a property that cannot be read is not asked fifteen times to say so. Fails alone. A question
+that Google calls wrong costs that set of its search type, a cell that cannot be read costs the cell, three of those cost
+the property; quota postpones it. Errors of the store and a lost fence pass through: they concern everybody.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import replace
+import threading
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 from contract import FailureClass
-from contract.dimension_sets import DimensionSet, SearchType
-from contract.run_spec import DataState
+from contract.dimension_sets import SearchType
 from sync.account import Account, Probe
-from sync.ahead import Ahead
 from sync.errors import (
     BadAnswer,
     CredentialsError,
@@ -30,225 +29,246 @@ from sync.errors import (
     QuotaError,
     SyncError,
 )
-from sync.launch import Done, Halt, Launch
+from sync.launch import Halt, Launch
 from sync.outcomes import Ending, PropertyOutcome
-from sync.plan.cells import Cell, FetchedCell
-from sync.plan.probe import Skip, decide, remembered
-from sync.plan.windows import Days, days_to_fetch, first_fresh_day, pacific_day, probe_days, window
-from sync.plan.work import cells_of, pairs_of, still_to_do
+from sync.plan.catch_up import Pair
+from sync.plan.cells import Cell
+from sync.plan.probe import remembered
+from sync.plan.property_plan import PropertyPlan, ledger_days
+from sync.turns import Piece
 
 TROUBLES_ENOUGH = 3
 """After so many cells that could not be read, the rest of a property is not tried in this launch."""
 
-Pair = tuple[SearchType, DimensionSet]
-
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """In whose name a property is asked for; its workspace is halted as a whole when the identity fails."""
+
+    workspace: str
+    account: Account
+    halt: Halt
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    work: Callable[[], None]
+    rows: int = 0
+    pair: Pair | None = None
+    is_probe: bool = False
+
+
 class PropertySync:
-    """The work on one property in one launch; used once, by one thread; `_fetch` alone runs in others, too."""
+    """The work on one property in one launch, in the name of one identity. See `sync.turns.Task`."""
 
     def __init__(
         self,
         property_: str,
-        workspace: str,
-        account: Account,
+        identity: Identity,
         launch: Launch,
-        halt: Halt,
-        done: Done,
-        ahead: Ahead,
+        done: Collection[Cell],
+        on_end: Callable[[PropertySync, PropertyOutcome], None],
     ) -> None:
-        """`done` are the cells of this property that the run has committed before."""
-        self._property = property_
-        self._workspace = workspace
-        self._account = account
+        """`done` are the cells of this property that the run has committed before; `on_end` is called once."""
+        self.property = property_
+        self.identity = identity
+        self.done = set(done)
         self._launch = launch
-        self._halt = halt
-        self._done = done
-        self._ahead = ahead
+        self._on_end = on_end
+        self._lock = threading.Lock()
+        self._steps = deque([_Step(self._begin)])
+        self._side_by_side = 1
+        self._running = 0
+        self._over = False
+        self._end: tuple[Ending, SyncError] | None = None
         self._errors: list[SyncError] = []
-        self._broken: set[Pair] = set()
         self._troubles = 0
-        self._committed = 0
-        self._skipped = 0
-        self._rows_written = 0
-        self._final_days: defaultdict[Pair, set[date]] = defaultdict(set)
+        self._plan: PropertyPlan | None = None
+        self._probes_left = 0
+        self._probes: dict[SearchType, Probe] = {}
+        self._final_days: set[tuple[Pair, date]] = set()
+        self._committed = self._skipped = self._rows_written = 0
+        self._started: float | None = None
 
-    def sync(self) -> PropertyOutcome:
-        """Raises DatabaseError or Superseded; everything else is in the outcome."""
-        started = self._launch.clock.monotonic()
-        ending, error = self._attempt()
-        outcome = PropertyOutcome(
-            self._property,
-            ending,
-            error,
-            self._committed,
-            self._rows_written,
-            self._newest_final_day() if ending is Ending.SYNCED else None,
-        )
-        self._launch.events.property_synced(
-            workspace=self._workspace,
-            site_url=self._property,
-            ending=ending.value,
-            error_class=error.failure_class.value if error else "",
-            cells=self._committed,
-            cells_skipped=self._skipped,
-            rows_written=self._rows_written,
-            duration_ms=int((self._launch.clock.monotonic() - started) * 1000),
-        )
-        if error is not None and ending is not Ending.UNFINISHED:
-            _log.warning("%s of workspace %s %s: %s", self._property, self._workspace, ending.value, error)
-        return outcome
+    def offer(self) -> Piece | None:
+        with self._lock:
+            if self._end is not None or not self._steps or self._running >= self._side_by_side:
+                return None
+            step = self._steps.popleft()
+            self._running += 1
+            return Piece(partial(self._do, step), step.rows)
 
-    def _attempt(self) -> tuple[Ending, SyncError | None]:
+    @property
+    def over(self) -> bool:
+        return self._over
+
+    def _do(self, step: _Step) -> None:
+        """One step, and what follows from how it went; raises what concerns everybody."""
         try:
-            self._work()
+            self._may_go_on()
+            step.work()
         except Interrupted as error:
-            return Ending.UNFINISHED, error
+            self._give_up(Ending.UNFINISHED, error)
         except QuotaError as error:
             if isinstance(error, DailyQuotaError):
-                self._halt.because(error)
-            return Ending.POSTPONED, error
+                self.identity.halt.because(error)
+            self._give_up(Ending.POSTPONED, error)
         except CredentialsError as error:
-            self._halt.because(error)
-            return Ending.FAILED, error
+            self.identity.halt.because(error)
+            self._give_up(Ending.FAILED, error)
         except (PropertyError, GoogleUnavailable, BadAnswer) as error:
-            return Ending.FAILED, error
-        return (Ending.FAILED, self._errors[0]) if self._errors else (Ending.SYNCED, None)
+            self._tolerate(error, step.pair)
+        else:
+            with self._lock:
+                self._side_by_side = min(self._side_by_side + 1, self._launch.spec.limits.cells_per_property)
+        self._after(step)
 
-    def _work(self) -> None:
-        spec = self._launch.spec
-        self._may_go_on()
-        self._remember_final_days()
-        spans: dict[SearchType, Days] = {}
-        probes: dict[SearchType, Probe] = {}
-        for search_type in spec.search_types:
-            self._may_go_on()
-            span = window(spec.slot, spec.window.days)
-            cells = self._cells({search_type: span})
-            if spec.window.data_state is DataState.ALL and not still_to_do(cells, self._done):
-                continue
-            try:
-                probes[search_type] = self._probe(search_type)
-            except (PropertyError, GoogleUnavailable, BadAnswer) as error:
-                self._tolerate(error)
-                continue
-            spans[search_type] = days_to_fetch(
-                spec.slot, spec.window.days, spec.window.data_state, self._fresh_from(probes[search_type])
+    def _after(self, step: _Step) -> None:
+        with self._lock:
+            self._running -= 1
+            self._probes_left -= step.is_probe
+            if step.is_probe and not self._probes_left and self._end is None:
+                self._steps.append(_Step(self._decide))
+            self._over = over = not self._running and (self._end is not None or not self._steps)
+        if over:
+            self._conclude()
+
+    def _begin(self) -> None:
+        launch, spec = self._launch, self._launch.spec
+        self._started = launch.clock.monotonic()
+        span = ledger_days(spec)
+        entries = launch.store.ledger(self.property, span.first, span.last)
+        older = launch.store.known_before(self.property, span.first)
+        self._plan = PropertyPlan(self.property, spec, entries, older, self.done, launch.clock.now())
+        self._final_days = self._plan.final_days()
+        if self._plan.catch_up_days:
+            self._tell_catch_up(self._plan)
+        types = self._plan.types_to_probe()
+        self._probes_left = len(types)
+        self._steps.extend(_Step(partial(self._probe, name), is_probe=True) for name in types)
+
+    def _tell_catch_up(self, plan: PropertyPlan) -> None:
+        self._launch.tally.caught_up(plan.catch_up_days)
+        first = min(plan.catch_up.since.values())
+        _log.info("%s: the window reaches back to %s, the first day not yet final", self.property, first)
+        if plan.catch_up.cut:
+            _log.warning(
+                "%s: days before %s may be missing; raise maxCatchUpDays, or backfill them",
+                self.property,
+                first,
             )
-        cells = still_to_do(self._cells(spans), self._done)
-        cells = self._without_unmoved(cells, probes)
-        self._launch.tally.planned(len(cells))
-        with closing(
-            self._ahead.each(cells, lambda cell: self._fetch(cell, probes[cell.search_type]))
-        ) as taken:
-            for cell, fetched in taken:
-                if (cell.search_type, cell.dimension_set) in self._broken:
-                    continue
-                self._may_go_on()
-                try:
-                    self._store(fetched())
-                except (PropertyError, GoogleUnavailable, BadAnswer) as error:
-                    self._tolerate(error, (cell.search_type, cell.dimension_set))
 
-    def _without_unmoved(self, cells: list[Cell], probes: Mapping[SearchType, Probe]) -> list[Cell]:
-        """The cells that need a request; the others count as done by the run, all of them at once."""
-        if not cells:
-            return cells
-        days = [cell.day for cell in cells]
-        known = {
-            entry.cell: entry for entry in self._launch.store.ledger(self._property, min(days), max(days))
-        }
-        now = self._launch.clock.now()
-        decisions = {
-            cell: decide(cell, known.get(cell), probe.totals(cell.day), self._fresh_from(probe), now)
-            for cell in cells
-            for probe in (probes[cell.search_type],)
-        }
-        skipped = [cell for cell, decision in decisions.items() if isinstance(decision, Skip)]
+    def _probe(self, search_type: SearchType) -> None:
+        assert self._plan is not None
+        span = self._plan.probe_days()
+        self._probes[search_type] = self.identity.account.probe(
+            self.property, search_type, span.first, span.last
+        )
+
+    def _decide(self) -> None:
+        assert self._plan is not None
+        launch = self._launch
+        decided = self._plan.decide(self._probes)
         # Dying before the commit leaves them to be probed anew; dying after it, the next launch knows them as done.
-        self._launch.store.skip_cells(skipped, self._launch.run, self._launch.spec.launch)
-        self._launch.tally.skipped(len(skipped))
-        self._skipped = len(skipped)
-        for cell in skipped:
-            if known[cell].final:
-                self._final_days[cell.search_type, cell.dimension_set].add(cell.day)
-        reasons = Counter(decision.because.value for decision in decisions.values())
-        _log.debug("%s of workspace %s: %s", self._property, self._workspace, dict(reasons))
-        return [cell for cell in cells if not isinstance(decisions[cell], Skip)]
+        launch.store.skip_cells(decided.skip, launch.run, launch.spec.launch)
+        launch.tally.skipped(len(decided.skip))
+        launch.tally.planned(len(decided.fetch))
+        _log.debug("%s: %d skipped, fetched: %s", self.property, len(decided.skip), decided.reasons())
+        with self._lock:
+            self.done.update(decided.skip)
+            self._skipped = len(decided.skip)
+            self._steps.extend(
+                _Step(
+                    partial(self._cell, todo.cell),
+                    todo.rows,
+                    (todo.cell.search_type, todo.cell.dimension_set),
+                )
+                for todo in decided.fetch
+            )
 
-    def _fetch(self, cell: Cell, probe: Probe) -> FetchedCell:
-        """Perhaps in another thread, ahead of its turn."""
-        self._may_go_on()
-        spec = self._launch.spec
-        fetched = self._account.fetch(
+    def _cell(self, cell: Cell) -> None:
+        assert self._plan is not None
+        launch, probe = self._launch, self._probes[cell.search_type]
+        fetched = self.identity.account.fetch(
             cell,
-            final=cell.day < self._fresh_from(probe),
-            data_state=spec.window.data_state,
+            final=cell.day < self._plan.fresh_from(probe),
+            data_state=launch.spec.window.data_state,
             expect_rows=probe.shows_rows(cell.day),
         )
-        return replace(fetched, totals=remembered(fetched, probe.totals(cell.day)))
-
-    def _store(self, fetched: FetchedCell) -> None:
-        cell = fetched.cell
+        fetched = replace(fetched, totals=remembered(fetched, probe.totals(cell.day)))
         for raw in fetched.quarantined:
             _log.warning("quarantined a row of %s %s %s: %s", cell.property, cell.search_type, cell.day, raw)
         # Dying before the commit leaves the cell as it was, to be fetched anew; dying after it, the cell is in
         # `done_by_run` and the next launch skips it.
-        result = self._launch.store.write_cell(fetched, self._launch.run, self._launch.spec.launch)
-        self._launch.tally.committed(fetched, result)
-        self._committed += 1
-        self._rows_written += result.inserted + result.updated
-        if fetched.final and not result.kept_because_empty:
-            self._final_days[cell.search_type, cell.dimension_set].add(cell.day)
-
-    def _cells(self, spans: dict[SearchType, Days]) -> list[Cell]:
-        today = pacific_day(self._launch.clock.now())
-        return cells_of(self._property, spans, self._launch.spec.dimension_sets, today)
-
-    def _probe(self, search_type: SearchType) -> Probe:
-        span = self._probe_days()
-        return self._account.probe(self._property, search_type, span.first, span.last)
-
-    def _probe_days(self) -> Days:
-        spec = self._launch.spec
-        return probe_days(spec.slot, spec.window.days, spec.window.data_state)
-
-    def _fresh_from(self, probe: Probe) -> date:
-        return first_fresh_day(probe.first_incomplete, self._probe_days(), self._launch.clock.now())
+        result = launch.store.write_cell(fetched, launch.run, launch.spec.launch)
+        launch.tally.committed(fetched, result)
+        day = ((cell.search_type, cell.dimension_set), cell.day)
+        with self._lock:
+            self.done.add(cell)
+            self._committed += 1
+            self._rows_written += result.inserted + result.updated
+            if fetched.final and not result.kept_because_empty:
+                self._final_days.add(day)
+            else:
+                self._final_days.discard(day)
 
     def _may_go_on(self) -> None:
         self._launch.stop.check()
-        error = self._halt.error
+        error = self.identity.halt.error
         if error is not None:
             raise error
 
-    def _tolerate(self, error: SyncError, pair: Pair | None = None) -> None:
-        """Note an error and go on, unless it says that going on is of no use."""
-        if isinstance(error, PropertyError):
-            if error.failure_class is not FailureClass.BAD_REQUEST:
-                raise error
-            if pair is not None:
-                self._broken.add(pair)
-        else:
-            self._troubles += 1
-        self._errors.append(error)
-        if self._troubles >= TROUBLES_ENOUGH:
-            raise error
+    def _give_up(self, ending: Ending, error: SyncError) -> None:
+        with self._lock:
+            self._end = self._end or (ending, error)
 
-    def _remember_final_days(self) -> None:
-        """Cells of earlier launches of this run are skipped, but count for the newest final day."""
-        days = [cell.day for cell in self._done]
-        if not days:
-            return
-        for entry in self._launch.store.ledger(self._property, min(days), max(days)):
-            if entry.final and entry.cell in self._done:
-                self._final_days[entry.cell.search_type, entry.cell.dimension_set].add(entry.cell.day)
+    def _tolerate(self, error: SyncError, pair: Pair | None) -> None:
+        """Note an error and go on, unless it says that going on is of no use."""
+        with self._lock:
+            self._side_by_side = 1
+            if error.failure_class is FailureClass.BAD_REQUEST:
+                self._steps = deque(step for step in self._steps if pair is None or step.pair != pair)
+            else:
+                self._troubles += 1
+            self._errors.append(error)
+            hopeless = (
+                isinstance(error, PropertyError) and error.failure_class is not FailureClass.BAD_REQUEST
+            )
+        if hopeless or self._troubles >= TROUBLES_ENOUGH:
+            self._give_up(Ending.FAILED, error)
+
+    def _conclude(self) -> None:
+        ending, error = self._end or (
+            (Ending.FAILED, self._errors[0]) if self._errors else (Ending.SYNCED, None)
+        )
+        newest = self._newest_final_day() if ending is Ending.SYNCED else None
+        now = self._launch.clock.monotonic()
+        self._launch.events.property_synced(
+            workspace=self.identity.workspace,
+            site_url=self.property,
+            ending=ending.value,
+            error_class=error.failure_class.value if error else "",
+            cells=self._committed,
+            cells_skipped=self._skipped,
+            catch_up_days=self._plan.catch_up_days if self._plan else 0,
+            rows_written=self._rows_written,
+            duration_ms=int((now - (now if self._started is None else self._started)) * 1000),
+        )
+        if error is not None and ending is not Ending.UNFINISHED:
+            _log.warning(
+                "%s of workspace %s %s: %s", self.property, self.identity.workspace, ending.value, error
+            )
+        outcome = PropertyOutcome(self.property, ending, error, self._committed, self._rows_written, newest)
+        self._on_end(self, outcome)
 
     def _newest_final_day(self) -> date | None:
         """The newest day that is final for every search type and dimension set."""
-        spec = self._launch.spec
-        pairs = pairs_of(spec.search_types, spec.dimension_sets)
-        newest = [max(self._final_days[pair], default=None) for pair in pairs]
+        assert self._plan is not None
+        pairs = self._plan.pairs
+        newest = [
+            max((day for each, day in self._final_days if each == pair), default=None) for pair in pairs
+        ]
         known = [day for day in newest if day is not None]
         return min(known) if len(known) == len(newest) else None

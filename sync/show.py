@@ -9,7 +9,7 @@ from rich.table import Table
 
 from contract import RunSpec, RunSummary
 from contract.dimension_sets import gives
-from sync.plan.windows import window
+from sync.plan.windows import regular
 from sync.plan.work import Estimate
 from sync.redact import clean
 from sync.workspaces import Found
@@ -35,6 +35,8 @@ def show_summary(summary: RunSummary, console: Console) -> None:
         "rows",
         f"{summary.rows_written:,} written, {summary.rows_unchanged:,} unchanged, {summary.rows_deleted:,} deleted",
     )
+    if summary.catch_up_days:
+        table.add_row("caught up", f"{summary.catch_up_days:,} days before the window")
     table.add_row("requests", f"{summary.requests:,}")
     if summary.saturated_cells:
         table.add_row("saturated", f"{summary.saturated_cells:,} cells at Google's cap of 50,000 rows")
@@ -52,7 +54,7 @@ def show_summary(summary: RunSummary, console: Console) -> None:
 
 def show_plan(spec: RunSpec, found: Sequence[Found], estimate: Estimate, console: Console) -> None:
     """The answer of `plan`."""
-    span = window(spec.slot, spec.window.days)
+    span = regular(spec.slot, spec.window)
     _show_workspaces(found, console)
     table = Table(title="Plan (nothing was written)", show_header=False, title_justify="left")
     table.add_row("days", f"{span.first} to {span.last}, Pacific ({len(span)})")
@@ -64,6 +66,8 @@ def show_plan(spec: RunSpec, found: Sequence[Found], estimate: Estimate, console
             table.add_row("not at Google", f"{', '.join(left_out)} of {search_type}: left out")
     table.add_row("properties", f"{estimate.properties:,}")
     table.add_row("cells", f"{estimate.cells:,}")
+    if estimate.skipped:
+        table.add_row("skipped", f"{estimate.skipped:,} more, unless their totals have moved")
     table.add_row("requests", f"about {estimate.requests:,}")
     table.add_row("minutes", f"at least {estimate.minutes:.1f} within Google's quotas")
     console.print(table, markup=False)

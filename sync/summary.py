@@ -47,6 +47,7 @@ def summarise(
         cells=counts.cells,
         cells_unchanged=counts.cells_unchanged,
         cells_skipped=counts.cells_skipped,
+        catch_up_days=counts.catch_up_days,
         rows_written=counts.rows_written,
         rows_unchanged=counts.rows_unchanged,
         rows_deleted=counts.rows_deleted,

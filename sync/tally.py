@@ -18,6 +18,7 @@ class Counts:
     cells_unchanged: int = 0
     cells_kept: int = 0
     cells_skipped: int = 0
+    catch_up_days: int = 0
     saturated_cells: int = 0
     rows_fetched: int = 0
     rows_written: int = 0
@@ -56,6 +57,10 @@ class Tally:
     def planned(self, cells: int) -> None:
         with self._lock:
             self._counts = replace(self._counts, planned=self._counts.planned + cells)
+
+    def caught_up(self, days: int) -> None:
+        with self._lock:
+            self._counts = replace(self._counts, catch_up_days=max(days, self._counts.catch_up_days))
 
     def skipped(self, cells: int) -> None:
         with self._lock:

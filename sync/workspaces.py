@@ -1,24 +1,20 @@
 """All workspaces of a launch: found side by side, their properties worked on side by side, each failing alone.
 
-One pool of `limits.concurrency` threads serves the properties of all workspaces in turn (the first of each, then the
-second of each ...), so that neither a large workspace nor a slow one makes the others wait. The thread that calls
-waits and tells the progress.
+Finding a workspace and syncing a property are tasks of `sync.turns`. The first property of each workspace goes before
+the second of any, so that neither a large workspace nor a slow one makes the others wait; within a workspace, and among
+equals, the oldest-synced and then the small ones go first. A property that several identities see is synced once.
 """
 
 from __future__ import annotations
 
-import heapq
 import logging
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 
 from contract import Workspace
 from sync.account import Account, Accounts
-from sync.ahead import Ahead
 from sync.errors import (
     BadAnswer,
     CredentialsError,
@@ -30,13 +26,15 @@ from sync.errors import (
 )
 from sync.launch import Done, Halt, Launch
 from sync.outcomes import Ending, PropertyOutcome, WorkspaceOutcome, conclude
+from sync.plan.cells import Cell
 from sync.plan.choice import Chosen, choose
+from sync.plan.order import Key, in_order
 from sync.plan.shards import share_of
-from sync.property_sync import PropertySync
+from sync.plan.windows import regular
+from sync.property_sync import Identity, PropertySync
+from sync.shared import Shared
 from sync.stop import Stop, StopReason
-
-TICK_SECONDS = 0.25
-ABANDON_SECONDS = 5.0
+from sync.turns import Once, Turns, threads
 
 _log = logging.getLogger(__name__)
 
@@ -77,76 +75,58 @@ def sync_workspaces(launch: Launch, done: Done, tick: Callable[[], None]) -> lis
 
     Raises what concerns everybody: DatabaseError, Superseded, and whatever nobody foresaw.
     """
-    done_of = {name: frozenset(cells) for name, cells in groupby(sorted(done), lambda cell: cell.property)}
-    found: dict[str, Found] = {}
-    outcomes: dict[str, list[PropertyOutcome]] = {workspace.name: [] for workspace in launch.spec.workspaces}
-    tasks = _Tasks(launch.spec.limits.concurrency)
-    ahead = Ahead(launch.spec.limits.concurrency)
-
-    def seek(workspace: Workspace) -> None:
-        place = find(workspace, launch.accounts, launch.stop)
-        place = replace(place, chosen=share_of(place.chosen, launch.shard, launch.spec.shards))
-        found[workspace.name] = place
-        launch.tally.found(len(place.chosen.properties))
-        for turn, name in enumerate(place.chosen.properties):
-            tasks.add(turn, partial(work, place, name))
-
-    def work(place: Found, name: str) -> None:
-        assert place.account is not None
-        mine = done_of.get(name, frozenset())
-        sync = PropertySync(name, place.workspace.name, place.account, launch, place.halt, mine, ahead)
-        outcomes[place.workspace.name].append(sync.sync())
-
-    for workspace in launch.spec.workspaces:
-        tasks.add(-1, partial(seek, workspace))
+    crew = _Crew(launch, done)
     try:
-        tasks.run(tick)
+        crew.turns.run(tick)
     except BaseException:
         launch.stop.request(StopReason.FATAL)
-        tasks.abandon()
+        crew.turns.abandon()
         raise
-    finally:
-        ahead.close()
-    return [_outcome(found[workspace.name], outcomes[workspace.name]) for workspace in launch.spec.workspaces]
+    return [
+        _outcome(crew.found[workspace.name], crew.shared.outcomes(workspace.name))
+        for workspace in launch.spec.workspaces
+    ]
 
 
-class _Tasks:
-    """Runs tasks on a bounded number of threads, lowest turn first; tasks may add tasks."""
+class _Crew:
+    """Adds the tasks: first those that find, then those that sync."""
 
-    def __init__(self, places: int) -> None:
-        self._places = places
-        self._pool = ThreadPoolExecutor(places, thread_name_prefix="sync")
-        self._lock = threading.Lock()
-        self._ready: list[tuple[int, int, Callable[[], None]]] = []
-        self._running: set[Future[None]] = set()
-        self._number = 0
+    def __init__(self, launch: Launch, done: Done) -> None:
+        limits = launch.spec.limits
+        self.turns = Turns(threads=threads(limits), side_by_side=limits.concurrency, clock=launch.clock)
+        self.shared = Shared()
+        self.found: dict[str, Found] = {}
+        self._launch = launch
+        self._done = {
+            name: frozenset(cells) for name, cells in groupby(sorted(done), lambda cell: cell.property)
+        }
+        for number, workspace in enumerate(launch.spec.workspaces):
+            self.turns.add((-1, number), Once(partial(self._seek, workspace)))
 
-    def add(self, turn: int, task: Callable[[], None]) -> None:
-        with self._lock:
-            self._number += 1
-            heapq.heappush(self._ready, (turn, self._number, task))
+    def _seek(self, workspace: Workspace) -> None:
+        launch = self._launch
+        place = find(workspace, launch.accounts, launch.stop)
+        place = replace(place, chosen=share_of(place.chosen, launch.shard, launch.spec.shards))
+        self.found[workspace.name] = place
+        if place.account is None:
+            return
+        identity = Identity(workspace.name, place.account, place.halt)
+        first = regular(launch.spec.slot, launch.spec.window).first
+        names = place.chosen.properties
+        ordered = in_order(names, launch.store.synced(names, first), launch.clock.now()) if names else []
+        mine = [(key, name) for key, name in ordered if self.shared.claim(name, identity)]
+        launch.tally.found(len(mine))
+        for turn, (key, name) in enumerate(mine):
+            self._sync((turn, key), name, identity, self._done.get(name, frozenset()))
 
-    def run(self, tick: Callable[[], None]) -> None:
-        """Until nothing is left; raises the first error of a task."""
-        while self._start() or self._running:
-            finished, self._running = wait(self._running, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
-            for future in finished:
-                future.result()
-            tick()
-        self._pool.shutdown()
+    def _sync(self, key: tuple[int, Key], name: str, identity: Identity, done: Collection[Cell]) -> None:
+        def ended(sync: PropertySync, outcome: PropertyOutcome) -> None:
+            following = self.shared.ended(outcome, identity)
+            if following is not None:
+                _log.warning("%s: on with the identity of workspace %s", name, following.workspace)
+                self._sync(key, name, following, sync.done)
 
-    def abandon(self) -> None:
-        """Start nothing more; give those under way a moment to notice, and no longer."""
-        wait(self._running, timeout=ABANDON_SECONDS)
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _start(self) -> bool:
-        with self._lock:
-            free = min(self._places - len(self._running), len(self._ready))
-            for _ in range(free):
-                _, _, task = heapq.heappop(self._ready)
-                self._running.add(self._pool.submit(task))
-            return free > 0
+        self.turns.add(key, PropertySync(name, identity, self._launch, done, ended))
 
 
 def _outcome(place: Found, properties: Sequence[PropertyOutcome]) -> WorkspaceOutcome:

@@ -35,7 +35,11 @@ def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
         trigger=Trigger(launch.trigger),
         timeout_seconds=spec.timeout_seconds,
         shards=shards_of(launch, spec),
-        window=Window(days=launch.window_days or spec.window_days, data_state=spec.data_state),
+        window=Window(
+            days=launch.window_days or spec.window_days,
+            data_state=spec.data_state,
+            max_catch_up_days=spec.max_catch_up_days,
+        ),
         dry_run=launch.dry_run,
         search_types=list(spec.search_types),
         dimension_sets=list(spec.dimension_sets),

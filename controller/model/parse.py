@@ -120,6 +120,7 @@ def _spec(spec: Mapping[str, Any]) -> Spec:
         min_success_ratio=_ratio("spec.minSuccessRatio", spec.get("minSuccessRatio", 0)),
         window_days=_number("spec.window.days", window.get("days", 14), 1, 480),
         data_state=DataState(data_state),
+        max_catch_up_days=_number("spec.window.maxCatchUpDays", window.get("maxCatchUpDays", 60), 1, 480),
         search_types=search_types,
         dimension_sets=dimension_sets,
         workspaces=workspaces,

@@ -140,6 +140,7 @@ class Spec:
     environments: tuple[str, ...] = ()
     rollout: Rollout = Rollout()
     shards: int = 1
+    max_catch_up_days: int = 60
 
 
 @dataclass(frozen=True, slots=True)

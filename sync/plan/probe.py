@@ -14,7 +14,7 @@ from typing import Protocol
 
 from sync.plan.cells import Cell, FetchedCell
 from sync.plan.totals import Totals
-from sync.plan.windows import pacific_day
+from sync.plan.windows import EDGE_DAYS, oldest_kept, pacific_day
 
 REREAD_AFTER = timedelta(hours=24)
 """A cell that may still change is read again after this long, and on every new Pacific day."""
@@ -34,6 +34,7 @@ class Because(StrEnum):
     DAILY = "daily re-read"
     SETTLED = "final and unchanged"
     UNCHANGED = "read today and unchanged"
+    OUT_OF_REACH = "Google is about to forget it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,9 @@ def decide(cell: Cell, known: Known | None, totals: Totals, fresh_from: date, no
     """`totals` are those of the cell's day now; from the day `fresh_from` on Google may still change its data."""
     if known is None:
         return Fetch(Because.NEW)
+    if cell.day < oldest_kept(pacific_day(now)) + timedelta(days=EDGE_DAYS):
+        # An empty answer would be true and mean nothing: what is stored here is all there will ever be.
+        return Skip(Because.OUT_OF_REACH)
     if known.totals is None or known.fetched_at is None:
         return Fetch(Because.DOUBTED)
     if known.totals != totals:

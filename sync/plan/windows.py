@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from contract.run_spec import DataState
+from contract.run_spec import DataState, Window
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
@@ -20,6 +20,13 @@ SETTLING_DAYS = 3
 
 PROBE_MARGIN_DAYS = 7
 """A final-only window ends some days back; the probe looks this much further, to know its oldest days too."""
+
+
+KEPT_MONTHS = 16
+"""How long Google keeps a day."""
+
+EDGE_DAYS = 3
+"""So close to the end of that time a day may be gone already: what is stored of it is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,31 @@ def days_to_fetch(slot: datetime, days: int, data_state: DataState, fresh_from: 
         return span
     last = min(span.last, fresh_from - timedelta(days=1))
     return Days(last - timedelta(days=days - 1), last)
+
+
+def regular(slot: datetime, wanted: Window) -> Days:
+    """The days that a run is for: its range when it is a backfill, else the rolling window."""
+    if wanted.first_day is None:
+        return window(slot, wanted.days)
+    today = pacific_day(slot)
+    return Days(wanted.first_day, min(wanted.last_day or today, today))
+
+
+def settled(slot: datetime, wanted: Window, fresh_from: date) -> Days:
+    """The days to fetch, once it is known where final data end."""
+    if wanted.first_day is None:
+        return days_to_fetch(slot, wanted.days, wanted.data_state, fresh_from)
+    span = regular(slot, wanted)
+    last = span.last if wanted.data_state is DataState.ALL else min(span.last, fresh_from - timedelta(days=1))
+    return Days(span.first, last)
+
+
+def oldest_kept(today: date) -> date:
+    """The oldest day that Google still has: the same day of the month, 16 months before, or the last of that month."""
+    months = today.year * 12 + today.month - 1 - KEPT_MONTHS
+    year, month = divmod(months, 12)
+    last = (date(year + (month == 11), (month + 1) % 12 + 1, 1) - timedelta(days=1)).day
+    return date(year, month + 1, min(today.day, last))
 
 
 def next_pacific_midnight(now: datetime) -> datetime:

@@ -36,6 +36,17 @@ class Estimate:
     cells: int
     requests: int
     minutes: float
+    skipped: int = 0
+    """Cells that the probes will spare, when no totals have moved; `cells` does not count them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The same for one property."""
+
+    cells: int
+    requests: int
+    skipped: int = 0
 
 
 def cells_of(
@@ -80,20 +91,48 @@ def estimate(
 ) -> Estimate:
     """Requests and minutes of a whole run.
 
-    Three floors: one property at its own rate, all of them over `concurrency` places, one identity at Google's limit.
+    The ledger is not asked: nothing counts as done or settled.
     """
-    properties = sum(properties_by_workspace)
     cells_each, requests_each = 0, len(search_types)
     for _, each in pairs_of(search_types, dimension_sets):
         cells = min(days, HOURLY_DAYS) if each == "hourly" else days
         cells_each += cells
         requests_each += cells * SPECIAL_REQUESTS.get(each, REQUESTS_PER_CELL)
-    requests = requests_each * properties
-    if not properties:
-        return Estimate(0, 0, 0, 0.0)
-    each_minutes = requests_each / (requests_per_second_per_property * 60)
-    rounds = -(-properties // concurrency)
-    identity_minutes = max(properties_by_workspace) * requests_each / REQUESTS_PER_MINUTE_PER_USER
-    return Estimate(
-        properties, cells_each * properties, requests, max(each_minutes * rounds, identity_minutes)
+    each_load = Load(cells_each, requests_each)
+    return estimate_of(
+        [[each_load] * properties for properties in properties_by_workspace],
+        concurrency=concurrency,
+        requests_per_second_per_property=requests_per_second_per_property,
     )
+
+
+def estimate_of(
+    loads_by_workspace: Sequence[Sequence[Load]],
+    *,
+    concurrency: int,
+    requests_per_second_per_property: float,
+) -> Estimate:
+    """What the loads come to.
+
+    Three floors: one property at its own rate, all of them over `concurrency` places, one identity at Google's limit.
+    """
+    loads = [load for workspace in loads_by_workspace for load in workspace]
+    if not loads:
+        return Estimate(0, 0, 0, 0.0)
+    per_minute = requests_per_second_per_property * 60
+    longest = max(load.requests for load in loads)
+    rounds = -(-len(loads) // concurrency)
+    side_by_side = max(longest, sum(load.requests for load in loads) / len(loads) * rounds) / per_minute
+    of_identity = max(sum(load.requests for load in each) for each in loads_by_workspace)
+    return Estimate(
+        len(loads),
+        sum(load.cells for load in loads),
+        sum(load.requests for load in loads),
+        max(side_by_side, of_identity / REQUESTS_PER_MINUTE_PER_USER),
+        sum(load.skipped for load in loads),
+    )
+
+
+def requests_of(cell: Cell) -> int:
+    """What a cell with rows that fit one page costs."""
+    return SPECIAL_REQUESTS.get(cell.dimension_set, REQUESTS_PER_CELL)

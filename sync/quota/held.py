@@ -49,10 +49,12 @@ class Held:
     refused: int = 0
     refused_of_epoch: bool = False
     to_rest: Refused | None = None
+    portion: float = 1.0
+    """The part of the ceiling that this launch wants and uses at most, whoever else wants some."""
 
     @classmethod
-    def fresh(cls, name: BucketName, ceiling: float, now: float) -> Held:
-        return cls(name, ceiling, Pace(0.0, 0.0, 0, now), known_at=now)
+    def fresh(cls, name: BucketName, ceiling: float, now: float, portion: float = 1.0) -> Held:
+        return cls(name, ceiling, Pace(0.0, 0.0, 0, now), known_at=now, portion=portion)
 
     @property
     def epoch(self) -> int:
@@ -61,7 +63,8 @@ class Held:
     def ask(self, holder: str, now: float, *, leave: bool = False) -> Ask:
         """The report of what was done since the last one; `told` takes it off when it was heard."""
         if not leave:
-            self.wants = min(FULL_WANT * self.ceiling, self._wants(now))
+            most = FULL_WANT * self.ceiling if self.portion >= 1 else HEADROOM * self.ceiling * self.portion
+            self.wants = min(most, self._wants(now))
         return Ask(
             self.name, holder, self.ceiling, 0.0 if leave else self.wants, self.accepted, self.accepted_of_epoch,
             self.refused, self.refused_of_epoch, self.epoch, self.to_rest, leave,
@@ -89,11 +92,10 @@ class Held:
         first = self.granted is None
         self.granted, self.known_at = grant, now
         self.valid_until, self.renew_at = asked_at + grant.seconds, asked_at + grant.renew_in
-        self.pace = self.pace.at_rate(grant.share, now)
+        rate = min(grant.share, HEADROOM * self.ceiling * self.portion)
+        self.pace = self.pace.at_rate(rate, now)
         if first and grant.fresh:
-            self.pace = Pace(
-                grant.share, self.pace.issued - self.waiting + burst_of(grant.share), self.pace.issued, now
-            )
+            self.pace = Pace(rate, self.pace.issued - self.waiting + burst_of(rate), self.pace.issued, now)
         if grant.pause > 0:
             self.pace = self.pace.pause(now + grant.pause, now)
         self.rest, self.rest_until = grant.rest, now + grant.rest_seconds
@@ -109,7 +111,7 @@ class Held:
         if now < self.valid_until:
             return True
         if self.granted is None:
-            rate = UNLEASED_FRACTION * HEADROOM * self.ceiling
+            rate = UNLEASED_FRACTION * HEADROOM * self.ceiling * self.portion
         else:
             rate = ADRIFT_FRACTION * self.granted.share
         if self.pace.rate > rate or self.granted is None:

@@ -75,9 +75,13 @@ class Limiter:
         sleep: Callable[[float], None],
         observer: QuotaObserver,
         guard: Guard,
+        portion: float = 1.0,
     ) -> None:
-        """`ceilings` are the configured limits in requests a second; `holder` names this launch among all others."""
-        self._table, self._ceilings, self._holder = table, ceilings, holder
+        """`ceilings` are the configured limits in requests a second; `holder` names this launch among all others.
+
+        `portion` is how much of each this launch uses at most, though nobody else wanted any.
+        """
+        self._table, self._ceilings, self._holder, self._portion = table, ceilings, holder, portion
         self._clock, self._sleep, self._observer, self._guard = clock, sleep, observer, guard
         self._lock = threading.Lock()
         self._renewing = threading.Lock()
@@ -173,7 +177,7 @@ class Limiter:
             now = self._clock.monotonic()
             for name in names:
                 if name not in self._helds:
-                    self._helds[name] = Held.fresh(name, self._ceilings[name.scope], now)
+                    self._helds[name] = Held.fresh(name, self._ceilings[name.scope], now, self._portion)
                 self._helds[name].asked_at = now
             return [self._helds[name] for name in names]
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from contract.dimension_sets import DimensionSet, SearchType
 from sync.plan.cells import Cell, FetchedCell
+from sync.plan.order import Synced
 from sync.plan.totals import Totals
 from sync.store.cell_writer import CellKey
 from sync.store.digest import hash_of, storable
@@ -164,6 +166,27 @@ class Ledger:
                 now,
             ],
         )
+
+    def known_before(
+        self, connection: Connection, property_: str, day: date
+    ) -> list[tuple[SearchType, DimensionSet]]:
+        found = self._execute(
+            connection,
+            "SELECT DISTINCT code, dimension_set FROM {}.ledger JOIN {}.search_type ON search_type.id = search_type_id"
+            " WHERE property_id = (SELECT id FROM {}.property WHERE hash = %s) AND day < %s",
+            [hash_of(property_), day],
+        )
+        return [(code, dimension_set) for code, dimension_set in found]
+
+    def synced(self, connection: Connection, properties: Sequence[str], first: date) -> dict[str, Synced]:
+        names = {hash_of(name): name for name in properties}
+        found = self._execute(
+            connection,
+            "SELECT hash, max(greatest(fetched_at, checked_at)), sum(rows) FROM {}.ledger"
+            " JOIN {}.property ON property.id = property_id WHERE hash = ANY(%s) AND day >= %s GROUP BY hash",
+            [list(names), first],
+        )
+        return {names[bytes(hash_)]: Synced(at, int(rows)) for hash_, at, rows in found}
 
     def done_by(self, connection: Connection, run: RunKey) -> frozenset[Cell]:
         found = self._execute(

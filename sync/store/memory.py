@@ -6,15 +6,17 @@ One lock stands for the transactions of Postgres: every method happens at once o
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from types import TracebackType
 from typing import Any, Self
 
 from contract import RunSummary
+from contract.dimension_sets import DimensionSet, SearchType
 from sync.errors import Superseded
 from sync.plan.cells import AnyRow, Cell, CellResult, FetchedCell
+from sync.plan.order import Synced
 from sync.quota.memory import MemoryQuotaTable
 from sync.store.digest import as_code, digest_of, in_key_order, storable
 from sync.store.emptiness import keep_rows
@@ -40,6 +42,7 @@ class MemoryStore:
         self._rows: dict[Cell, dict[tuple[Any, ...], AnyRow]] = {}
         self._ledger: dict[Cell, LedgerEntry] = {}
         self._empty_run: dict[Cell, str] = {}
+        self._checked_at: dict[Cell, datetime] = {}
         self._written_by: dict[Cell, tuple[str, str]] = {}
         self.quarantine: list[tuple[Cell, str]] = []
 
@@ -126,6 +129,7 @@ class MemoryStore:
             self._fence(run, launch)
             for cell in self._ledger.keys() & set(cells):
                 self._ledger[cell] = replace(self._ledger[cell], run_id=run.run_id)
+                self._checked_at[cell] = self._clock()
                 self._written_by[cell] = (run.schedule_uid, run.run_id)
 
     def finish_run(self, run: RunKey, launch: int, summary: RunSummary, *, complete: bool) -> None:
@@ -143,6 +147,26 @@ class MemoryStore:
                 for cell, entry in sorted(self._ledger.items())
                 if cell.property == property_ and first <= cell.day <= last
             ]
+
+    def known_before(self, property_: str, day: date) -> Collection[tuple[SearchType, DimensionSet]]:
+        with self._lock:
+            return {
+                (cell.search_type, cell.dimension_set)
+                for cell in self._ledger
+                if cell.property == property_ and cell.day < day
+            }
+
+    def synced(self, properties: Sequence[str], first: date) -> Mapping[str, Synced]:
+        found: dict[str, Synced] = {}
+        wanted = frozenset(properties)
+        with self._lock:
+            for cell, entry in self._ledger.items():
+                if cell.property in wanted and cell.day >= first:
+                    assert entry.fetched_at is not None
+                    at = max(entry.fetched_at, self._checked_at.get(cell, entry.fetched_at))
+                    old = found.get(cell.property, Synced(at, 0))
+                    found[cell.property] = Synced(max(at, old.at), old.rows + entry.rows)
+        return found
 
     def done_by_run(self, run: RunKey) -> frozenset[Cell]:
         with self._lock:

@@ -6,14 +6,16 @@ nothing of psycopg passes this door.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import TracebackType
 from typing import Protocol, Self
 
 from contract import RunSummary
+from contract.dimension_sets import DimensionSet, SearchType
 from sync.plan.cells import AnyRow, Cell, CellResult, FetchedCell
+from sync.plan.order import Synced
 from sync.plan.totals import Totals
 from sync.quota.port import QuotaTable
 
@@ -115,6 +117,12 @@ class Store(Protocol):
 
     def ledger(self, property_: str, first: date, last: date) -> Sequence[LedgerEntry]:
         """The entries of one property between two days, both included."""
+
+    def known_before(self, property_: str, day: date) -> Collection[tuple[SearchType, DimensionSet]]:
+        """The search types and sets of a property that have entries before `day`."""
+
+    def synced(self, properties: Sequence[str], first: date) -> Mapping[str, Synced]:
+        """When each was looked at last, and its rows from the day `first` on; absent when it has no entry since then."""
 
     def done_by_run(self, run: RunKey) -> frozenset[Cell]:
         """Cells this run has committed, by any of its launches: a later launch need not fetch them again."""

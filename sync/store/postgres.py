@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from contract import Destination, RunSummary
+from contract.dimension_sets import DimensionSet, SearchType
 from sync.plan.cells import AnyRow, Cell, CellResult, FetchedCell
+from sync.plan.order import Synced
 from sync.store import grants, migrate
 from sync.store.cell_transaction import CellTransaction, Version
 from sync.store.cell_writer import METRICS, CellKey, Ids
@@ -134,6 +136,12 @@ class PostgresStore:
             return self._ledger.entries(connection, property_, first, last)
 
         return self._repeat(work)
+
+    def known_before(self, property_: str, day: date) -> Collection[tuple[SearchType, DimensionSet]]:
+        return self._repeat(lambda connection: self._ledger.known_before(connection, property_, day))
+
+    def synced(self, properties: Sequence[str], first: date) -> Mapping[str, Synced]:
+        return self._repeat(lambda connection: self._ledger.synced(connection, properties, first))
 
     def done_by_run(self, run: RunKey) -> frozenset[Cell]:
         return self._repeat(lambda connection: self._ledger.done_by(connection, run))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from contract import Destination, Limits, RunSpec, RunSummary, Workspace
 from sync.clock import ManualClock
 from sync.google.transport import Request, Response
 from sync.plan.cells import Cell, CellResult, FetchedCell, Row
+from sync.plan.order import Synced
 from sync.quota.memory import MemoryQuotaTable
 from sync.store.port import AlreadyComplete, Claimed, LedgerEntry, RunKey
 
@@ -208,6 +209,21 @@ class TinyStore:
             if cell.property == property_ and first <= cell.day <= last
         ]
 
+    def known_before(self, property_: str, day: date) -> set[tuple[Any, Any]]:
+        return {
+            (cell.search_type, cell.dimension_set)
+            for cell in self.cells
+            if cell.property == property_ and cell.day < day
+        }
+
+    def synced(self, properties: Sequence[str], first: date) -> dict[str, Synced]:
+        found: dict[str, Synced] = {}
+        for cell, at in self.fetched_at.items():
+            if cell.property in properties and cell.day >= first:
+                old = found.get(cell.property, Synced(at, 0))
+                found[cell.property] = Synced(max(at, old.at), old.rows + len(self.cells[cell].rows))
+        return found
+
     def done_by_run(self, run: RunKey) -> frozenset[Cell]:
         return frozenset(self.done.get(run, ()))
 
@@ -269,7 +285,7 @@ def spec(
         "window": {"days": days},
         "workspaces": list(workspaces),
         "destination": Destination(path="/nowhere"),
-        "limits": limits or Limits(requests_per_second_per_property=100),
+        "limits": limits or Limits(requests_per_second_per_property=100, cells_per_property=1),
     }
     return RunSpec(**{**known, **fields})
 

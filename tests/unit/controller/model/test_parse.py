@@ -26,6 +26,7 @@ def test_a_small_schedule_gets_the_defaults() -> None:
         300,
     )
     assert (spec.retry.max_attempts, spec.retry.max_snoozes, spec.window_days) == (3, 50, 14)
+    assert spec.max_catch_up_days == 60
     assert (spec.catch_up.max_age_seconds, spec.freshness_seconds, spec.min_success_ratio) == (
         604_800,
         259_200,
@@ -44,6 +45,10 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
     "no credential": ({"workspaces": [{"name": "a"}]}, "credentialsSecretRef"),
     "no destination": ({"destination": None}, "`spec.destination.secretRef.name` must be a text"),
     "0 days": ({"window": {"days": 0}}, "`spec.window.days` must be a whole number from 1 to 480"),
+    "no days to catch up": (
+        {"window": {"maxCatchUpDays": 0}},
+        "`spec.window.maxCatchUpDays` must be a whole number from 1 to 480",
+    ),
     "true days": ({"window": {"days": True}}, "`spec.window.days` must be a whole number"),
     "21 attempts": ({"retry": {"maxAttempts": 21}}, "`spec.retry.maxAttempts` must be a whole number from 1 to 20"),
     "a ratio of 2": ({"minSuccessRatio": 2}, "`spec.minSuccessRatio` must be a number from 0 to 1"),

@@ -19,7 +19,7 @@ from sync.errors import (
 from sync.quota.bucket import HEADROOM, LEASE_SECONDS, Ask, Grant
 from sync.quota.circuit import Rules
 from sync.quota.guard import DATABASE, Guard
-from sync.quota.held import ADRIFT_SECONDS
+from sync.quota.held import ADRIFT_SECONDS, Held
 from sync.quota.limiter import Limiter
 from sync.quota.memory import MemoryQuotaTable
 from sync.quota.names import BucketName, Scope
@@ -53,12 +53,12 @@ class Bench:
         self.table = Table(self.clock)
         self.recorder = Recorder()
 
-    def limiter(self, holder: str = "me") -> Limiter:
+    def limiter(self, holder: str = "me", portion: float = 1.0) -> Limiter:
         sleep = self.clock.advance
         rules = Rules(failures=2, sources=1, first_seconds=2, longest_seconds=5)
         return Limiter(
             self.table, ceilings=RATES, holder=holder, clock=self.clock, sleep=sleep, observer=self.recorder,
-            guard=Guard(DATABASE, self.clock, sleep, self.recorder, rules),
+            guard=Guard(DATABASE, self.clock, sleep, self.recorder, rules), portion=portion,
         )  # fmt: skip
 
     def asked(self, limiter: Limiter, seconds: float, *names: BucketName) -> int:
@@ -284,3 +284,25 @@ def test_many_threads_together_keep_the_rate(bench: Bench) -> None:
     limiter.close()
     assert bench.table.buckets[ROBOT].asked == 400
     assert bench.table.buckets[ROBOT].leases == ()
+
+
+def test_a_backfill_uses_its_portion_and_no_more_though_nobody_else_asks():
+    bench = Bench()
+    asked = bench.asked(bench.limiter(portion=0.4), 60, SITE)
+    assert asked == pytest.approx(60 * 5 * 0.4, rel=0.1)
+
+
+def test_beside_a_backfill_the_daily_run_has_all_the_rest():
+    bench = Bench()
+    ceiling = 5 / HEADROOM
+    daily, backfill = Held.fresh(SITE, ceiling, 0.0), Held.fresh(SITE, ceiling, 0.0, 0.2)
+    for _ in range(4):
+        for name, held in (("backfill", backfill), ("daily", daily)):
+            now = bench.clock.monotonic()
+            held.throttled, held.served = True, 5
+            ask = held.ask(name, now)
+            held.told(ask, bench.table.renew([ask])[SITE], now, now)
+        bench.clock.advance(1)
+    assert daily.granted is not None
+    assert daily.granted.share == pytest.approx(4)
+    assert (daily.pace.rate, backfill.pace.rate) == (pytest.approx(4), pytest.approx(1))

@@ -1,0 +1,59 @@
+"""In which order properties are taken, and how much room their cells need in memory. Pure.
+
+Oldest-synced first, so that nobody waits for ever; small before big, so that many are fresh soon; by name, so that the
+order is the same every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sync.plan.probe import Known
+from sync.plan.totals import Totals
+
+CAP_ROWS = 50_000
+"""Google shows no more of a cell."""
+
+ROWS_PER_IMPRESSION = 3
+"""A row has an impression at least, but sums by page were seen at three times the sums by property."""
+
+SMALL_CELL_ROWS = 500
+GROWTH = 1.25
+NEVER_HOURS = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """When a property was looked at last, and how many rows its days have that the ledger knows."""
+
+    at: datetime
+    rows: int = 0
+
+
+Key = tuple[int, int, str]
+
+
+def in_order(properties: Sequence[str], synced: Mapping[str, Synced], now: datetime) -> list[tuple[Key, str]]:
+    """The properties with their keys, the first to sync first.
+
+    Ages count in whole hours: those of one run differ by seconds, and size shall decide among them. A property that was
+    never synced is the oldest.
+    """
+    return sorted((_key(name, synced.get(name), now), name) for name in properties)
+
+
+def _key(name: str, synced: Synced | None, now: datetime) -> Key:
+    if synced is None:
+        return -NEVER_HOURS, 0, name
+    return -int((now - synced.at).total_seconds() // 3600), synced.rows, name
+
+
+def expected_rows(known: Known | None, totals: Totals) -> int:
+    """How many rows a cell may have, on the safe side: from what it had, else from the impressions of its day."""
+    if known is not None and known.rows:
+        guess = int(known.rows * GROWTH)
+    else:
+        guess = int(min(totals.impressions, CAP_ROWS) * ROWS_PER_IMPRESSION)
+    return max(SMALL_CELL_ROWS, min(CAP_ROWS, guess))
