@@ -52,6 +52,7 @@ class Carrier:
         self._slots = slots
         self._patience = Patience(clock)
         self._writes: dict[str, int] = {}
+        self._contests: dict[str, int] = {}
 
     async def create(self, work: Work) -> Work | None:
         if work.decision.launch is None:
@@ -85,6 +86,7 @@ class Carrier:
             self._contested(uid)
             return
         self._alarms.went_well(uid)
+        self._contests.pop(uid, None)
         if done is Done.QUIET:
             self._writes.pop(uid, None)
             self._metrics.schedule(work.entry.schedule, work.decision.status)
@@ -100,8 +102,8 @@ class Carrier:
 
     def _contested(self, uid: str) -> None:
         """Somebody else wrote in between: decide again from what there is now, at most a little later."""
-        self._writes[uid] = self._writes.get(uid, 0) + 1
-        if self._writes[uid] > RESTLESS:
+        self._contests[uid] = self._contests.get(uid, 0) + 1
+        if self._contests[uid] > RESTLESS:
             self.set_back(uid, "others keep writing to its status", deaf=True, longest=CONTESTED_SECONDS)
         else:
             self._table.touch(uid)
@@ -132,5 +134,6 @@ class Carrier:
     def forget(self, uid: str) -> None:
         self._alarms.forget(uid)
         self._writes.pop(uid, None)
+        self._contests.pop(uid, None)
         self._patience.forget(uid)
         self._metrics.forget(uid)

@@ -189,6 +189,11 @@ async def test_twenty_conflicts_in_a_row_cost_half_a_minute_at_most(house) -> No
     for _ in range(15):
         await house.wait(2)
     assert house.status().active
+    house.finish(house.jobs()[0], 1)
+    await house.settle()
+    assert house.status().current.state is RunState.RETRYING
+    await house.wait(20)
+    assert len(house.jobs()) == 2, "and nothing of it lasts"
 
 
 async def test_after_a_long_outage_it_goes_on_within_half_a_minute(house) -> None:
