@@ -63,8 +63,18 @@ class Account(Protocol):
         Raises PropertyError besides those of `sites`.
         """
 
-    def fetch(self, cell: Cell, *, final: bool, data_state: DataState, expect_rows: bool) -> FetchedCell:
+    def fetch(
+        self,
+        cell: Cell,
+        *,
+        final: bool,
+        data_state: DataState,
+        expect_rows: bool,
+        known: bytes = b"",
+    ) -> FetchedCell:
         """The whole cell, from all its pages; `expect_rows` says that an empty answer deserves a second question.
+
+        `known` is the digest of the version that is stored: when the answer says the same, its rows stay undecoded.
 
         Raises PropertyError besides those of `sites`.
         """

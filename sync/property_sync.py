@@ -196,6 +196,7 @@ class PropertySync:
             final=cell.day < self._plan.fresh_from(probe),
             data_state=launch.spec.window.data_state,
             expect_rows=probe.shows_rows(cell.day),
+            known=self._plan.digest_of(cell),
         )
         fetched = replace(fetched, totals=remembered(fetched, probe.totals(cell.day)))
         for raw in fetched.quarantined:

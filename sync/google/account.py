@@ -111,14 +111,24 @@ class GoogleAccount:
             question, decode_probe, self._buckets(property_), lambda probe: len(probe.impressions)
         )
 
-    def fetch(self, cell: Cell, *, final: bool, data_state: DataState, expect_rows: bool) -> FetchedCell:
+    def fetch(
+        self,
+        cell: Cell,
+        *,
+        final: bool,
+        data_state: DataState,
+        expect_rows: bool,
+        known: bytes = b"",
+    ) -> FetchedCell:
         buckets = self._buckets(cell.property)
 
         def ask(grouping: Grouping, start_row: int, row_limit: int) -> Page:
             query = query_body(cell.search_type, grouping, cell.day, cell.day, start_row, row_limit)
             question = query_question("searchanalytics.query", cell.property, query)
             decode = _decoder(grouping.dimensions)
-            return self._client.ask(question, decode, buckets, lambda page: page.received)
+            return self._client.ask(
+                question, lambda body: decode(body, known), buckets, lambda page: page.received
+            )
 
         gathered = fetch(cell, data_state, ask, expect_rows=expect_rows)
         return FetchedCell(
@@ -132,6 +142,7 @@ class GoogleAccount:
             duplicates=gathered.duplicates,
             quarantined=gathered.quarantined,
             consistent=gathered.consistent,
+            digest=b"" if gathered.quarantined else gathered.digest,
         )
 
     def _buckets(self, property_: str) -> tuple[BucketName, ...]:

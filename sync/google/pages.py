@@ -8,11 +8,13 @@ of ties mends it at once), until the count is right or a bound is reached; then 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sync.errors import BadAnswer
 from sync.google.answers import Key, Page
+from sync.google.prints import UnreadRows, digest_of_prints
 from sync.plan.cells import AnyRow
 
 PAGE_ROWS = 25_000
@@ -34,7 +36,7 @@ Ask = Callable[[int, int], Page]
 class Gathered:
     """Distinct rows of a cell. `missing` ranks stayed unfilled, `conflicts` keys came with different numbers."""
 
-    rows: list[AnyRow]
+    rows: Sequence[AnyRow]
     quarantined: tuple[str, ...]
     saturated: bool
     aggregation: str
@@ -42,6 +44,8 @@ class Gathered:
     duplicates: int
     conflicts: int
     missing: int
+    digest: bytes = b""
+    """Of what the answers said, row by row; empty when that is not known of every row, or not one whole."""
 
     @property
     def consistent(self) -> bool:
@@ -62,6 +66,7 @@ class _Pass:
     duplicates: int = 0
     conflicts: int = 0
     saturated: bool = False
+    prints: set[bytes] = field(default_factory=set)
     ties_at: list[int] = field(default_factory=list)
     """For each border between pages, the rank at which the group of ties before it begins."""
 
@@ -70,6 +75,7 @@ class _Pass:
         self.pages += 1
         self.aggregation = page.aggregation or self.aggregation
         self.quarantined.update(dict.fromkeys(page.quarantined))
+        self.prints.update(page.prints)
         fresh = dict(zip(page.keys, page.rows, strict=True))
         if len(fresh) < len(page.rows):
             self.conflicts += sum(fresh[key] != row for key, row in zip(page.keys, page.rows, strict=True))
@@ -90,7 +96,14 @@ def gather(ask: Ask, *, expect_rows: bool = False) -> Gathered:
 
     Raises BadAnswer when the server does not page, and whatever `ask` raises.
     """
-    walked = _walk(ask)
+    first = ask(0, PAGE_ROWS)
+    answers = deque([first])
+    if first.read is not None:
+        answers.append(ask(first.received, PAGE_ROWS))
+        if not answers[-1].received:
+            return _known_before(first, first.read)
+        answers[0] = first.read()
+    walked = _walk(lambda start, limit: answers.popleft() if answers else ask(start, limit))
     if walked.received == 0 and expect_rows:
         again = _walk(ask)
         again.pages += walked.pages
@@ -110,7 +123,33 @@ def gather(ask: Ask, *, expect_rows: bool = False) -> Gathered:
         duplicates=walked.duplicates,
         conflicts=walked.conflicts,
         missing=max(0, walked.ranks - len(walked.rows)),
+        digest=_digest(walked),
     )
+
+
+def _known_before(page: Page, read: Callable[[], Page]) -> Gathered:
+    """The cell is this one page, and the page is what was stored."""
+    return Gathered(
+        rows=UnreadRows(len(set(page.prints)), lambda: _distinct(read())),
+        quarantined=(),
+        saturated=False,
+        aggregation=page.aggregation,
+        pages=2,
+        duplicates=page.received - len(set(page.prints)),
+        conflicts=0,
+        missing=0,
+        digest=digest_of_prints(page.prints),
+    )
+
+
+def _distinct(page: Page) -> list[AnyRow]:
+    return list(dict(zip(page.keys, page.rows, strict=True)).values())
+
+
+def _digest(walked: _Pass) -> bytes:
+    """One print for each row and no other: else a row is missing, came in two versions, or was read with care."""
+    whole = len(walked.prints) == len(walked.rows) == walked.ranks
+    return digest_of_prints(walked.prints) if whole and not walked.quarantined else b""
 
 
 def _walk(ask: Ask) -> _Pass:

@@ -101,6 +101,8 @@ class FetchedCell:
     quarantined: tuple[str, ...] = ()
     consistent: bool = True
     """False when its pages do not fit together: rows are missing, or came with two sets of numbers."""
+    digest: bytes = b""
+    """Of what the answers said: equal to that of the stored version when nothing changed. Empty: to be made of the rows."""
     totals: Totals | None = None
     """What the probe showed of its day just before; None when the next run shall not rely on this answer."""
 

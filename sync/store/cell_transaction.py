@@ -6,7 +6,7 @@ Both transactions, the one that only looks and the one that writes, decide by th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -29,13 +29,16 @@ class Version:
     """One fetched version of a cell on its way into the database."""
 
     fetched: FetchedCell
-    rows: list[AnyRow]
-    """In key order."""
     digest: bytes
     run: RunKey
     launch: int
     unconfirmed: CellResult | None = None
     """What an earlier try wrote without learning whether it was committed."""
+
+    @property
+    def rows(self) -> Sequence[AnyRow]:
+        """In the order of the answers; decoded only when they are looked at."""
+        return self.fetched.rows
 
 
 class CellTransaction:
@@ -82,7 +85,7 @@ class CellTransaction:
             if version.unconfirmed is not None and stored.by == (run.schedule_uid, run.run_id):
                 return version.unconfirmed
             # Dying before the commit: the cell is asked for again. After it: it is done.
-            self._ledger.write(connection, key, version.fetched, version.digest, run, self._clock())
+            self._ledger.write(connection, key, version.fetched, version.digest, run, self._clock(), stored)
             return CellResult(unchanged=stored.rows, skipped=True)
         if not version.rows and keep_rows(
             stored=stored.rows,

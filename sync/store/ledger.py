@@ -24,6 +24,8 @@ class Stored:
     """What the ledger says of a cell before it is written."""
 
     rows: int
+    clicks: int
+    impressions: int
     digest: bytes
     empty_answers: int
     empty_run_id: str
@@ -38,11 +40,11 @@ class Ledger:
     def read(self, connection: Connection, key: CellKey) -> Stored | None:
         row = self._execute(
             connection,
-            "SELECT rows, digest, empty_answers, empty_run_id, schedule_uid, run_id FROM {}.ledger"
+            "SELECT rows, clicks, impressions, digest, empty_answers, empty_run_id, schedule_uid, run_id FROM {}.ledger"
             " WHERE property_id = %s AND search_type_id = %s AND day = %s AND dimension_set = %s",
             [*key.place, key.dimension_set],
         ).fetchone()
-        return Stored(row[0], bytes(row[1]), row[2], row[3], (row[4], row[5])) if row else None
+        return Stored(row[0], row[1], row[2], bytes(row[3]), row[4], row[5], (row[6], row[7])) if row else None
 
     def write(
         self,
@@ -52,9 +54,17 @@ class Ledger:
         digest: bytes,
         run: RunKey,
         now: datetime,
+        same: Stored | None = None,
     ) -> None:
-        """The cell as it is now; its quarantined rows replace those of the version before."""
+        """The cell as it is now; its quarantined rows replace those of the version before.
+
+        With `same`, the rows are those that were stored before, and nobody needs to look at them.
+        """
         rows: Sequence[Any] = fetched.rows
+        if same is None:
+            counts = len(rows), sum(row.clicks for row in rows), sum(row.impressions for row in rows)
+        else:
+            counts = same.rows, same.clicks, same.impressions
         self._execute(
             connection,
             "INSERT INTO {}.ledger (property_id, search_type_id, day, dimension_set, rows, digest, clicks, impressions,"
@@ -70,8 +80,7 @@ class Ledger:
             " probe_clicks = EXCLUDED.probe_clicks, probe_impressions = EXCLUDED.probe_impressions,"
             " changed_at = CASE WHEN ledger.digest = EXCLUDED.digest THEN ledger.changed_at ELSE EXCLUDED.changed_at END",
             [
-                *key.place, key.dimension_set, len(rows), digest, sum(row.clicks for row in rows),
-                sum(row.impressions for row in rows), fetched.final, fetched.saturated, fetched.aggregation,
+                *key.place, key.dimension_set, counts[0], digest, *counts[1:], fetched.final, fetched.saturated, fetched.aggregation,
                 fetched.pages, fetched.duplicates, len(fetched.quarantined), run.schedule_uid, run.run_id, now, now,
                 *(fetched.totals or (None, None)),
             ],

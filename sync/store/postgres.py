@@ -94,8 +94,8 @@ class PostgresStore:
         )
 
     def write_cell(self, fetched: FetchedCell, run: RunKey, launch: int) -> CellResult:
-        rows = in_key_order(fetched.rows)
-        version = Version(fetched, rows, digest_of(rows), run, launch)
+        digest = fetched.digest or digest_of(in_key_order(fetched.rows))
+        version = Version(fetched, digest, run, launch)
         return self._retry(lambda: self._write(version))
 
     def _write(self, version: Version) -> CellResult:
