@@ -120,7 +120,14 @@ class PropertyPlan:
         """Those of which something may be left; where final data end is known from a probe only."""
         if self._spec.window.data_state is DataState.FINAL:
             return [name for name in self._spec.search_types if any(name == kind for kind, _ in self.pairs)]
-        return [name for name in self._spec.search_types if self._cells({name: self._regular})]
+        return [
+            name
+            for name in self._spec.search_types
+            if any(
+                cell.day >= self._regular.first or not self._is_final(cell)
+                for cell in self._cells({name: self.catch_up.extended(name, self._regular)})
+            )
+        ]
 
     def probe_days(self) -> Days:
         first = min([self._regular.first, *self.catch_up.since.values()])
@@ -152,10 +159,10 @@ class PropertyPlan:
         return Load(len(decided.fetch), requests, len(decided.skip))
 
     def _sort(self, fresh_from: Mapping[SearchType, date], totals_of: Callable[[Cell], Totals]) -> Decided:
-        spans = {
-            name: self.catch_up.extended(name, settled(self._spec.slot, self._spec.window, fresh))
-            for name, fresh in fresh_from.items()
+        usual = {
+            name: settled(self._spec.slot, self._spec.window, fresh) for name, fresh in fresh_from.items()
         }
+        spans = {name: self.catch_up.extended(name, span) for name, span in usual.items()}
         fetch: list[Todo] = []
         skip: list[Cell] = []
         for cell in self._cells(spans):
@@ -163,9 +170,14 @@ class PropertyPlan:
             decision = decide(cell, known, totals, fresh_from[cell.search_type], self._now)
             if not isinstance(decision, Skip):
                 fetch.append(Todo(cell, expected_rows(known, totals), decision.because))
-            elif cell.day >= self._regular.first:
+            elif cell.day >= usual[cell.search_type].first:
+                # Settled days before the window are not this run's business, and not counted.
                 skip.append(cell)
         return Decided(fetch, skip)
+
+    def _is_final(self, cell: Cell) -> bool:
+        known = self._known.get(cell)
+        return known is not None and known.final
 
     def _cells(self, spans: Mapping[SearchType, Days]) -> list[Cell]:
         today = pacific_day(self._now)

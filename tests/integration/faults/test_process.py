@@ -107,7 +107,7 @@ def test_fault_76_kill_9_at_any_instant_costs_one_cell_a_worker(
     world = process.world
     kills = int(os.environ.get("GSC_KILLS", "20"))
     draw = random.Random(20260317)
-    limits = Limits(requests_per_second_per_property=100, concurrency=WORKERS)
+    limits = Limits(requests_per_second_per_property=100, concurrency=WORKERS, cells_per_property=1)
     world.emulator.set_latency(3)
     begun = time.monotonic()
     assert process.run(world.spec(limits=limits)) == ExitCode.SUCCESS

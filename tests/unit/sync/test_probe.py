@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from contract import ExitCode, RunSpec, State
+from sync.clock import ManualClock
 from sync.plan.cells import Cell, FetchedCell, Row
 from sync.plan.probe import Because, Fetch, Skip, decide, remembered
 from sync.plan.totals import Totals
@@ -251,3 +252,33 @@ def test_an_answer_that_was_kept_out_because_it_was_empty_leaves_the_cell_doubte
     assert decide(Cell("a", SETTLED, "web"), replace(entry, totals=None), SAME, FRESH_FROM, NOW) == Fetch(
         Because.DOUBTED
     )
+
+
+def test_a_final_window_counts_all_its_days_as_skipped(tmp_path):
+    google = FakeGoogle(first_incomplete=TODAY - timedelta(days=2))
+    house = House(order(tmp_path, window={"days": 10, "data_state": "Final"}), google)
+    house.run()
+    house.clock.advance(600)
+    ended = next_run(house).run()
+    assert (ended.summary.cells, ended.summary.cells_skipped) == (0, 10)
+
+
+def test_a_launch_that_was_cut_off_in_the_days_before_its_window_goes_on_there(tmp_path):
+    house = House(order(tmp_path), FakeGoogle())
+    house.run()
+    slot = SLOT + timedelta(days=20)
+    house.google.first_incomplete = TODAY + timedelta(days=18)
+    later = house.order.model_copy(update={"run_id": "later", "slot": slot, "timeout_seconds": 1000})
+    cut = House(later, house.google, house.store, ManualClock(slot))
+    cut.store.on_write = lambda _: cut.clock.advance(55)
+    ended = cut.run()
+    assert (ended.summary.state, ended.summary.cells) == (State.CONTINUES, 18), (
+        "the window first, then four days"
+    )
+    cut.store.on_write = lambda _: None
+    ended = cut.again().run()
+    assert ended.summary.state is State.SUCCEEDED
+    assert ended.summary.catch_up_days == 9
+    assert {cell.day for cell in house.store.cells} == {TODAY + timedelta(days=day) for day in range(-13, 21)}
+    fresh = {cell.day for cell, found in house.store.cells.items() if not found.final}
+    assert fresh == {TODAY + timedelta(days=day) for day in (18, 19, 20)}
