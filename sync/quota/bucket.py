@@ -151,7 +151,8 @@ def _learn(
 ) -> tuple[Learned, bool]:
     known, limit = bucket.learned, bucket.limit(ceilings)
     if ask.refused_of_epoch and ask.epoch == known.epoch:
-        return known.lower(min(limit, wanted) if wanted > 0 else limit, bucket.minute, now), True
+        used = bucket.minute.recent(now)
+        return known.lower(limit if used is None else min(limit, used), bucket.minute, now), True
     if wanted >= BINDING * limit or now - bucket.touched_at > IDLE_SECONDS:
         return known.rise(now, HEADROOM * max(ceilings)), False
     return known.stay(now), False

@@ -1,9 +1,10 @@
 """What a budget learns from refusals, and how it forgets. Pure.
 
-Down at once: the first refusal of a rate is taken for the burst limit and costs 30 %. When the very next question is
-refused too, it is the quota of the minute: then what was accepted within the last minute is the limit, and a tenth is
-left free. Up slowly: a twentieth a minute of what the refusal left, as long as there is a use for more. A refusal counts
-only against the rate under which its question was sent (`epoch`): those still under way say nothing new.
+Down at once: the first refusal is taken for the burst limit and costs 30 % of what was used. When the very next question
+is refused too, it is the quota of the minute: then what was accepted within the last minute is the limit, and a twentieth
+is left free. A rate that was learnt rises slowly, so when it is refused it was only just too high, and costs 10 %. Up: a
+twentieth a minute of what the refusal left, as long as there is a use for more. A refusal counts only against the rate
+under which its question was sent (`epoch`): those still under way say nothing new.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ SLOWEST = 0.1
 """Requests a second below which learning stops; Google's lowest known limit is one a second."""
 
 BURST_FACTOR = 0.7
-MINUTE_FACTOR = 0.9
+RISEN_FACTOR = 0.9
+HELD_SECONDS = 20.0
+"""A rate that held for so long was right when it was learnt."""
+
+MINUTE_FACTOR = 0.95
 RAISE_PER_MINUTE = 0.05
 LEAST_RAISE_PER_MINUTE = 0.02
 LONGEST_RAISE_MINUTES = 20.0
@@ -53,6 +58,14 @@ class Minute:
         """Accepted questions a second, over a minute."""
         return self.total / max(MINUTE, self.age(now))
 
+    def recent(self, now: float) -> float | None:
+        """Accepted questions a second, of late: in the last slots, of five to ten seconds; None when there were none."""
+        slots = [(at, count) for at, count in self.slots if at >= now // SLOT - 1]
+        if not slots:
+            return None
+        # What is reported was asked within the second before.
+        return sum(count for _, count in slots) / (now - slots[0][0] * SLOT + 1.0)
+
     @property
     def whole(self) -> bool:
         """Whether it was asked all the time, so that its rate is the rate of the minute."""
@@ -84,6 +97,8 @@ class Learned:
         refused = self.refused if again else base
         if again or minute.whole:
             rate = MINUTE_FACTOR * min(refused, minute.rate(now))
+        elif self.rate is not None and self.accepted > HELD_SECONDS * self.rate:
+            rate = RISEN_FACTOR * base
         else:
             rate = BURST_FACTOR * base
         rate = max(rate, min(SLOWEST, base))
