@@ -109,6 +109,8 @@ class Destination(Document):
     path: Path
     hint: Annotated[str, StringConstraints(max_length=512)] = ""
     schema_name: SchemaName = "gsc"
+    retention_months: Annotated[int, Field(ge=0, le=480)] = 0
+    """Whole months before the present one whose rows are kept; older months are given up. 0 keeps everything."""
 
 
 class Limits(Document):

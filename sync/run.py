@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from contract import ExitCode, RunSummary
-from sync.errors import SyncError
+from sync.errors import DatabaseError, SyncError
 from sync.launch import Launch
 from sync.outcomes import WorkspaceOutcome
+from sync.plan.retention import first_month_kept
+from sync.plan.windows import pacific_day, regular
 from sync.progress import Reporter
 from sync.stop import StopReason
 from sync.store.port import AlreadyComplete
@@ -51,6 +53,7 @@ def run(launch: Launch, reporter: Reporter) -> Ended:
                 return _repeat(claimed.summary, launch)
             with reporter:
                 outcomes = sync_workspaces(launch, store.done_by_run(launch.run), _ticking(launch, reporter))
+            _give_up_old_months(launch)
             verdict = of_outcomes(
                 outcomes,
                 stopped=launch.stop.reason,
@@ -71,6 +74,23 @@ def run(launch: Launch, reporter: Reporter) -> Ended:
         summary = _summary(verdict, launch, outcomes)
     launch.events.launch_ended(summary)
     return Ended(summary, verdict.exit_code)
+
+
+def _give_up_old_months(launch: Launch) -> None:
+    """What is kept is somebody's choice and no part of a sync, so a failure of it is none of the run's."""
+    months = launch.spec.destination.retention_months
+    if not months or launch.stop.reason is not None:
+        return
+    synced = regular(launch.spec.slot, launch.spec.window)
+    try:
+        dropped = launch.store.drop_before(
+            first_month_kept(pacific_day(launch.clock.now()), months, synced.first)
+        )
+    except DatabaseError as error:
+        _log.warning("old months stay for now: %s", error)
+        return
+    if dropped:
+        _log.info("gave up %d partitions older than %d months", dropped, months)
 
 
 def _ticking(launch: Launch, reporter: Reporter) -> Callable[[], None]:

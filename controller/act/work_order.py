@@ -58,6 +58,7 @@ def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
             hint=f"Secret '{spec.destination_secret}' in namespace '{schedule.namespace}': "
             "key 'uri', or keys 'host', 'port', 'dbname', 'user', 'password'",
             schema_name=spec.destination_schema,
+            retention_months=spec.retention_months,
         ),
         limits=Limits(
             min_success_ratio=spec.min_success_ratio,

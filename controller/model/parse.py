@@ -128,6 +128,9 @@ def _spec(spec: Mapping[str, Any]) -> Spec:
             "spec.destination.secretRef.name", mapping(destination.get("secretRef")).get("name"), 253
         ),
         destination_schema=_string("spec.destination.schema", destination.get("schema", "gsc"), 48),
+        retention_months=_number(
+            "spec.destination.retentionMonths", destination.get("retentionMonths", 0), 0, 480
+        ),
         freshness_seconds=_number(
             "spec.freshnessSeconds", spec.get("freshnessSeconds", 259_200), 1, 31_622_400
         ),

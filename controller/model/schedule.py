@@ -137,6 +137,7 @@ class Spec:
     history: HistoryLimits = HistoryLimits()
     queue: str = "gsc-sync"
     priority: int = 1
+    retention_months: int = 0
     environments: tuple[str, ...] = ()
     rollout: Rollout = Rollout()
     shards: int = 1

@@ -44,7 +44,9 @@ class Ledger:
             " WHERE property_id = %s AND search_type_id = %s AND day = %s AND dimension_set = %s",
             [*key.place, key.dimension_set],
         ).fetchone()
-        return Stored(row[0], row[1], row[2], bytes(row[3]), row[4], row[5], (row[6], row[7])) if row else None
+        return (
+            Stored(row[0], row[1], row[2], bytes(row[3]), row[4], row[5], (row[6], row[7])) if row else None
+        )
 
     def write(
         self,

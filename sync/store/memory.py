@@ -57,6 +57,18 @@ class MemoryStore:
     def migrate(self) -> None:
         return None
 
+    def drop_before(self, first_kept: date) -> int:
+        with self._lock:
+            old = [cell for cell in self._ledger if cell.day < first_kept.replace(day=1)]
+            for cell in old:
+                del self._ledger[cell]
+                self._rows.pop(cell, None)
+                self._empty_run.pop(cell, None)
+                self._written_by.pop(cell, None)
+            gone = set(old)
+            self.quarantine = [each for each in self.quarantine if each[0] not in gone]
+            return len({(cell.dimension_set, cell.day.replace(day=1)) for cell in old})
+
     def check(self) -> Sequence[str]:
         return []
 

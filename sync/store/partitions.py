@@ -68,3 +68,7 @@ class Partitions:
             f"ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES FROM ('{first}') TO ('{end}')",
         ):
             connection.execute(cast("Any", statement))
+        # What a LIKE does not copy: how logical replication tells the rows of a table without a key.
+        whole_rows = "SELECT relreplident = 'f' FROM pg_class WHERE oid = to_regclass(%s)"
+        if connection.execute(whole_rows, [parent]).fetchone() == (True,):
+            connection.execute(cast("Any", f"ALTER TABLE {table} REPLICA IDENTITY FULL"))

@@ -83,6 +83,12 @@ class Store(Protocol):
         retry) or DatabaseUnavailable. Messages name the next step and never quote a password or a URI.
         """
 
+    def drop_before(self, first_kept: date) -> int:
+        """Give up every month before that of `first_kept`, rows and ledger; the number of partitions that went.
+
+        A month that somebody is reading stays until the next time.
+        """
+
     def check(self) -> Sequence[str]:
         """Problems a person can mend, as sentences with the next step (a missing GRANT, a wrong encoding); changes nothing."""
 

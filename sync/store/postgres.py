@@ -30,6 +30,7 @@ from sync.store.ledger import Ledger
 from sync.store.partitions import Partitions
 from sync.store.port import AlreadyComplete, Claimed, LedgerEntry, RunKey
 from sync.store.quota import PostgresQuotaTable
+from sync.store.retention import Retention
 from sync.store.retry import Retry
 from sync.store.run_fence import RunFence
 
@@ -59,6 +60,7 @@ class PostgresStore:
         self._connections = Connections(destination, limit=pool_size)
         self._dictionaries = Dictionaries(schema, self._once)
         self._partitions = Partitions(schema, self._once_short)
+        self._retention = Retention(schema, self._once_short)
         self._fence, self._ledger, self._cells = (
             RunFence(schema),
             Ledger(schema),
@@ -76,6 +78,9 @@ class PostgresStore:
 
     def migrate(self) -> None:
         self._retry(lambda: migrate.migrate(self._connections, self._schema, apply=self._migrate))
+
+    def drop_before(self, first_kept: date) -> int:
+        return self._retention.drop_before(first_kept.replace(day=1))
 
     def check(self) -> Sequence[str]:
         return grants.problems(self._connections, self._schema)
