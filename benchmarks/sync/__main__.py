@@ -19,16 +19,19 @@ import click
 import psycopg
 
 from benchmarks.sync import report
-from benchmarks.sync.case import PASSES, Ground, Pass, Size, Tool
+from benchmarks.sync.case import EMPTY_PROPERTY, PASSES, Ground, Pass, Size, Tool
 from benchmarks.sync.google import Google, googles, oracle
 from benchmarks.sync.machine import machine
 from benchmarks.sync.measure import Database, cpu_of, figures, run, wrong_rows
 from benchmarks.sync.ours import Ours
+from benchmarks.sync.peers.airbyte import Airbyte
+from benchmarks.sync.peers.dlt import Dlt
+from benchmarks.sync.peers.singer import Singer
 from tests.postgres import fresh_database, postgres_server
 
-TOOLS: dict[str, Callable[[], Tool]] = {"ours": Ours}
-LATE_PASSES = PASSES[:2]
-"""With latency only these: what differs between passes is processor time, and waiting hides it."""
+TOOLS: dict[str, Callable[[], Tool]] = {"ours": Ours, "dlt": Dlt, "singer": Singer, "airbyte": Airbyte}
+LATE_PASSES = ("new database", "first load", "identical")
+"""With latency only these: what differs between the others is processor time, and waiting hides it."""
 
 
 def measure(
@@ -50,12 +53,13 @@ def measure(
                 google = places[what.state]
                 google.prepare(tool.questions(size), google.token())
                 google.latency(latency)
+                tool.before(what, connection)
                 connection.execute("CHECKPOINT")
                 before = Database.look(connection, tool)
                 cpu = cpu_of(google.pid), cpu_of(postmaster)
                 log = Path(name) / "log"
                 ran = run(
-                    tool.commands(ground, google.url, number),
+                    tool.commands(ground, google.url, what, number),
                     tool.environment(ground, google.url),
                     folder,
                     log,
@@ -68,7 +72,8 @@ def measure(
                 if any(ran.exit_codes):
                     end = log.read_text(errors="replace")[-3000:]
                     raise click.ClickException(f"{tool.name} ended with {ran.exit_codes}: {end}")
-                one["wrong"] = wrong_rows(tool.rows(ground, connection), oracle(size, what.state))
+                right = {} if what.property == EMPTY_PROPERTY else oracle(size, what.state)
+                one["wrong"] = wrong_rows(tool.rows(ground, connection), right)
                 found.append(one)
                 say(f"{tool.name}, {latency:.0f} ms, {report.line(one)}")
     return found
@@ -126,7 +131,12 @@ def main(only: list[str], days: int, rows: int, latencies: list[str], repeat: in
             for tool in tools:
                 for turn in range(repeat if isinstance(tool, Ours) else 1):
                     load = round(os.getloadavg()[0], 2)
-                    passes = LATE_PASSES if latency else PASSES
+                    passes = tuple(
+                        each
+                        for each in PASSES
+                        if (isinstance(tool, Ours) or not each.only_ours)
+                        and (not latency or each.name in LATE_PASSES)
+                    )
                     measured = measure(tool, size, latency, places, server, passes)
                     found["runs"].append(
                         {

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import psycopg
 
 PROPERTY = "sc-domain:bench.example"
+EMPTY_PROPERTY = "sc-domain:empty.example"
 LAST_DAY = date(2026, 11, 7)
 """The window crosses the border of a month and the autumn change of the clocks, as windows do."""
 DIMENSIONS = ("date", "page", "query", "country", "device")
@@ -49,15 +50,22 @@ class Pass:
 
     name: str
     state: str
+    only_ours: bool = False
+    probed: bool = False
+    """Our sync may skip what a probe shows to be unchanged; in all other passes it reads everything again."""
+    property: str = PROPERTY
 
 
 PASSES = (
+    Pass("new database", "published", only_ours=True, property=EMPTY_PROPERTY),
     Pass("first load", "published"),
     Pass("identical", "published"),
+    Pass("identical, probed", "published", only_ours=True, probed=True),
     Pass("10 % changed", "recounted"),
     Pass("restated day", "restated"),
 )
-"""In this order, into one database. Each is a full fetch: nothing is remembered from the pass before but the tables."""
+"""In this order, into one database. Each reads everything again, unless it says otherwise: nothing is remembered from
+the pass before but the tables. Our `new database` makes the schema, for a property without a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,10 @@ class Tool(Protocol):
     def install(self) -> None:
         """Make the environment of its own that it runs in, unless it is there."""
 
-    def commands(self, ground: Ground, google: str, number: int) -> list[list[str]]:
+    def before(self, what: Pass, connection: psycopg.Connection[Any]) -> None:
+        """Whatever makes it read everything again, outside the measurement."""
+
+    def commands(self, ground: Ground, google: str, what: Pass, number: int) -> list[list[str]]:
         """A pipeline of programs for pass `number` (1, 2, ...); `google` is the base URL of the stand-in."""
 
     def environment(self, ground: Ground, google: str) -> Mapping[str, str]: ...

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from benchmarks.sync.case import LAST_DAY, PROPERTY, Key, Metrics, Size
+from benchmarks.sync.case import EMPTY_PROPERTY, LAST_DAY, PROPERTY, Key, Metrics, Size
 from emulator import Account, Config, Dataset, Property, Stage
 
 NOW = f"{LAST_DAY.isoformat()}T23:59:00-08:00"
@@ -34,9 +34,9 @@ ACCOUNTS = {"robot": "service_account", "person": "authorized_user"}
 def config_of(size: Size, state: str) -> Config:
     return Config(
         seed=7,
-        properties=(Property(url=PROPERTY, rows={"web": size.rows}),),
+        properties=(Property(url=PROPERTY, rows={"web": size.rows}), Property(url=EMPTY_PROPERTY)),
         accounts=tuple(
-            Account(name=name, kind=kind, properties={PROPERTY: "siteOwner"})
+            Account(name=name, kind=kind, properties=dict.fromkeys((PROPERTY, EMPTY_PROPERTY), "siteOwner"))
             for name, kind in ACCOUNTS.items()
         ),
         fresh_days=0,

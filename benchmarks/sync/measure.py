@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.sync.case import Key, Metrics, Pass, Rows, Tool
+from benchmarks.sync.case import EMPTY_PROPERTY, Key, Metrics, Pass, Rows, Tool
 
 TICKS = os.sysconf("SC_CLK_TCK")
 WATCH_SECONDS = 0.01
@@ -195,7 +195,7 @@ def figures(
     return {
         "pass": what.name,
         "seconds": ran.seconds,
-        "rows_per_s": round(rows / ran.seconds),
+        "rows_per_s": None if what.property == EMPTY_PROPERTY else round(rows / ran.seconds),
         "requests": len(asked),
         "requests_with_rows": sum(call["rows"] > 0 for call in asked),
         "tool_cpu_s": ran.cpu_seconds,

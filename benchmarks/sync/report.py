@@ -10,12 +10,16 @@ Figures = dict[str, Any]
 def line(one: Figures) -> str:
     wrong = sum(one["wrong"].values())
     return (
-        f"{one['pass']}: {one['rows_per_s']:,} rows/s ({one['seconds']} s; cpu: tool {one['tool_cpu_s']},"
+        f"{one['pass']}: {rate(one)} rows/s ({one['seconds']} s; cpu: tool {one['tool_cpu_s']},"
         f" Postgres {one['postgres_cpu_s']}, Google {one['google_cpu_s']}), {one['requests']} requests,"
         f" {one['wal_bytes_per_row']} B of log a row, {one['dead_tuples']} dead, {one['fact_bytes_per_row']} +"
         f" {one['dictionary_bytes_per_row']} B a row, {one['peak_mb']} MB, {wrong} wrong"
         + (f", exit {one['exit_codes']}" if any(one["exit_codes"]) else "")
     )
+
+
+def rate(one: Figures) -> str:
+    return "-" if one["rows_per_s"] is None else f"{one['rows_per_s']:,}"
 
 
 def best(found: Figures) -> list[Figures]:
@@ -42,7 +46,7 @@ def text(found: Figures) -> str:
             one["tool"],
             f"{one['latency_ms']:.0f}",
             one["pass"],
-            f"{one['rows_per_s']:,}",
+            rate(one),
             one["requests"],
             one["wal_bytes_per_row"],
             one["dead_tuples"],
@@ -85,6 +89,9 @@ def targets(found: Figures) -> list[Figures]:
         log, dead = ours["identical"]["wal_bytes_per_row"], ours["identical"]["dead_tuples"]
         add("identical, bytes of log a row", log, "<= 5", met=log <= 5)
         add("identical, dead tuples", dead, "0", met=dead == 0)
+    if "identical, probed" in ours:
+        asked = ours["identical, probed"]["requests"]
+        add("identical, requests after a probe", asked, "<= 7", met=asked <= 7)
     if "first load" in ours:
         size = ours["first load"]["fact_bytes_per_row"]
         add("bytes a row", size, "<= 130", met=size <= 130)
