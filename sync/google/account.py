@@ -126,8 +126,9 @@ class GoogleAccount:
             query = query_body(cell.search_type, grouping, cell.day, cell.day, start_row, row_limit)
             question = query_question("searchanalytics.query", cell.property, query)
             decode = _decoder(grouping.dimensions)
+            short = 0 if start_row else row_limit
             return self._client.ask(
-                question, lambda body: decode(body, known), buckets, lambda page: page.received
+                question, lambda body: decode(body, known, short=short), buckets, lambda page: page.received
             )
 
         gathered = fetch(cell, data_state, ask, expect_rows=expect_rows)

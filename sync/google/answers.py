@@ -8,9 +8,10 @@ what follows no rule; a body that is no page at all raises BadBodyError and is a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -68,8 +69,12 @@ class Page:
     received: int
     quarantined: tuple[str, ...] = ()
     aggregation: str = ""
-    prints: Sequence[bytes] = ()
-    """Of all its rows; empty when they could not be told from the bytes."""
+    digest: bytes = b""
+    """Of the prints of all its rows (see `prints`); empty when they could not be told from the bytes."""
+    distinct: int = 0
+    """How many different prints there are."""
+    prints: Collection[bytes] = ()
+    """Kept only where the page may be one of several, since they are as large as the page."""
     read: Callable[[], Page] | None = None
     """Given in place of keys and rows when the page as it stands is what was known before: reads them all the same."""
 
@@ -127,20 +132,26 @@ class PageDecoder:
             page[row[shape.keys, Annotated[float, Meta(ge=0, le=most, multiple_of=1)]]]
         )
 
-    def __call__(self, body: bytes, known: bytes = b"") -> Page:
+    def __call__(self, body: bytes, known: bytes = b"", *, short: int = 0) -> Page:
         """Rows as they are; unread when their digest is the `known` one.
+
+        With fewer than `short` rows it is taken for the only page of its cell, and forgets its prints.
 
         Raises BadBodyError.
         """
         found = prints_of(body)
-        if found is None:
+        if found is None or not found.prints:
             return self._read(body)
-        prints, aggregation = found
-        if known and prints and digest_of_prints(prints) == known:
-            return Page([], [], len(prints), (), aggregation, prints, lambda: self._read(body, prints))
-        return self._read(body, prints)
+        digest = digest_of_prints(found.prints)
+        kept = found.prints if digest == known or found.received >= short else frozenset[bytes]()
+        described = partial(replace, digest=digest, distinct=len(found.prints), prints=kept)
+        if digest == known:
+            unread = Page([], [], found.received, (), found.aggregation)
+            return described(unread, read=lambda: described(self._read(body)))
+        del found  # as large as the body, and decoding takes more
+        return described(self._read(body))
 
-    def _read(self, body: bytes, prints: Sequence[bytes] = ()) -> Page:
+    def _read(self, body: bytes) -> Page:
         try:
             page = self._ints.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -162,7 +173,6 @@ class PageDecoder:
             len(rows),
             (),
             page.responseAggregationType,
-            prints,
         )
 
     def _carefully(self, body: bytes) -> Page:

@@ -67,6 +67,8 @@ class _Pass:
     conflicts: int = 0
     saturated: bool = False
     prints: set[bytes] = field(default_factory=set)
+    single: Page | None = None
+    """The page that all rows came from, as long as there is only one."""
     ties_at: list[int] = field(default_factory=list)
     """For each border between pages, the rank at which the group of ties before it begins."""
 
@@ -75,6 +77,7 @@ class _Pass:
         self.pages += 1
         self.aggregation = page.aggregation or self.aggregation
         self.quarantined.update(dict.fromkeys(page.quarantined))
+        self.single = page if not self.rows and not self.prints else None
         self.prints.update(page.prints)
         fresh = dict(zip(page.keys, page.rows, strict=True))
         if len(fresh) < len(page.rows):
@@ -130,15 +133,15 @@ def gather(ask: Ask, *, expect_rows: bool = False) -> Gathered:
 def _known_before(page: Page, read: Callable[[], Page]) -> Gathered:
     """The cell is this one page, and the page is what was stored."""
     return Gathered(
-        rows=UnreadRows(len(set(page.prints)), lambda: _distinct(read())),
+        rows=UnreadRows(page.distinct, lambda: _distinct(read())),
         quarantined=(),
         saturated=False,
         aggregation=page.aggregation,
         pages=2,
-        duplicates=page.received - len(set(page.prints)),
+        duplicates=page.received - page.distinct,
         conflicts=0,
         missing=0,
-        digest=digest_of_prints(page.prints),
+        digest=page.digest,
     )
 
 
@@ -148,8 +151,11 @@ def _distinct(page: Page) -> list[AnyRow]:
 
 def _digest(walked: _Pass) -> bytes:
     """One print for each row and no other: else a row is missing, came in two versions, or was read with care."""
-    whole = len(walked.prints) == len(walked.rows) == walked.ranks
-    return digest_of_prints(walked.prints) if whole and not walked.quarantined else b""
+    if walked.quarantined or len(walked.rows) != walked.ranks:
+        return b""
+    if walked.single is not None:
+        return walked.single.digest if walked.single.distinct == len(walked.rows) else b""
+    return digest_of_prints(walked.prints) if len(walked.prints) == len(walked.rows) else b""
 
 
 def _walk(ask: Ask) -> _Pass:

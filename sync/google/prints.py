@@ -8,8 +8,8 @@ Google spells a number differently one day, the digest differs, the rows are com
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import overload
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple, overload
 
 import msgspec
 
@@ -28,18 +28,26 @@ class _Raw(msgspec.Struct, gc=False):
 _decoder = msgspec.json.Decoder(_Raw)
 
 
-def prints_of(body: bytes) -> tuple[list[bytes], str] | None:
-    """The prints of a page and the aggregation it names; None when the body is not plainly a page."""
+class Prints(NamedTuple):
+    """The distinct prints of a page, how many rows it has, and the aggregation it names."""
+
+    prints: frozenset[bytes]
+    received: int
+    aggregation: str
+
+
+def prints_of(body: bytes) -> Prints | None:
+    """None when the body is not plainly a page."""
     try:
         page = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return list(map(bytes, page.rows)), page.responseAggregationType
+    return Prints(frozenset(map(bytes, page.rows)), len(page.rows), page.responseAggregationType)
 
 
-def digest_of_prints(prints: Iterable[bytes]) -> bytes:
-    """16 bytes over the distinct prints, whatever their order."""
-    joined = b"\n".join(sorted(set(prints)))
+def digest_of_prints(prints: Collection[bytes]) -> bytes:
+    """16 bytes over distinct prints, whatever their order."""
+    joined = b"\n".join(sorted(prints))
     return hashlib.blake2b(joined, digest_size=DIGEST_BYTES, person=READING).digest()
 
 

@@ -105,6 +105,19 @@ def test_an_answer_with_doubts_has_no_digest(served):
     assert fetched(served).digest == b""
 
 
+def test_a_short_page_that_was_not_the_last_is_read_whole_and_its_digest_left_to_the_store():
+    served = rows(9)
+
+    def ask(start: int, limit: int):
+        page = served[start : start + 5]
+        return DECODE(json.dumps({"rows": page}).encode(), short=0 if start else limit)
+
+    found = gather(ask)
+    assert len(found.rows) == 9
+    assert found.consistent
+    assert found.digest == b""
+
+
 def test_a_row_that_came_twice_counts_once():
     doubled = fetched([*rows(3), *rows(1)])
     assert len(doubled.rows) == 3
@@ -120,7 +133,7 @@ def test_what_is_no_plain_page_has_no_prints(body):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.binary(max_size=12), max_size=12), st.randoms(use_true_random=False))
 def test_the_digest_knows_the_set_of_prints_and_nothing_else(prints, shuffled):
-    other = [*prints, *prints[:2]]
+    other = list(prints)
     shuffled.shuffle(other)
     assert digest_of_prints(prints) == digest_of_prints(other)
     assert digest_of_prints([*prints, b"one more than twelve bytes"]) != digest_of_prints(prints)
