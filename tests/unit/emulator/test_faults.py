@@ -301,8 +301,9 @@ def test_a_huge_body_is_correct_json(inject: Inject, robot: Client) -> None:
 def test_faults_are_named_in_the_request_log(emulator: EmulatorThread, inject: Inject, robot: Client) -> None:
     inject("rate-403")
     robot.query()
-    (entry,) = emulator.requests(operation="query")
-    assert (entry["status"], entry["fault"]) == (403, "rate-403")
+    # A request that an earlier test gave up may end only now.
+    (entry,) = emulator.requests(operation="query", fault="rate-403")
+    assert entry["status"] == 403
 
 
 def test_no_kind_is_in_two_groups() -> None:
