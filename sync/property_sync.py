@@ -33,6 +33,7 @@ from sync.launch import Halt, Launch
 from sync.outcomes import Ending, PropertyOutcome
 from sync.plan.catch_up import Pair
 from sync.plan.cells import Cell
+from sync.plan.order import likely_rows
 from sync.plan.probe import remembered
 from sync.plan.property_plan import PropertyPlan, ledger_days
 from sync.turns import Piece
@@ -56,6 +57,7 @@ class Identity:
 class _Step:
     work: Callable[[], None]
     rows: int = 0
+    impressions: float = 0.0
     pair: Pair | None = None
     is_probe: bool = False
 
@@ -89,6 +91,7 @@ class PropertySync:
         self._probes_left = 0
         self._probes: dict[SearchType, Probe] = {}
         self._final_days: set[tuple[Pair, date]] = set()
+        self._density: dict[Pair, float] = {}
         self._committed = self._skipped = self._rows_written = 0
         self._started: float | None = None
 
@@ -98,7 +101,8 @@ class PropertySync:
                 return None
             step = self._steps.popleft()
             self._running += 1
-            return Piece(partial(self._do, step), step.rows)
+            density = None if step.pair is None else self._density.get(step.pair)
+            return Piece(partial(self._do, step), likely_rows(step.rows, step.impressions, density))
 
     @property
     def over(self) -> bool:
@@ -183,6 +187,7 @@ class PropertySync:
                 _Step(
                     partial(self._cell, todo.cell),
                     todo.rows,
+                    todo.impressions,
                     (todo.cell.search_type, todo.cell.dimension_set),
                 )
                 for todo in decided.fetch
@@ -205,8 +210,11 @@ class PropertySync:
         # `done_by_run` and the next launch skips it.
         result = launch.store.write_cell(fetched, launch.run, launch.spec.launch)
         launch.tally.committed(fetched, result)
-        day = ((cell.search_type, cell.dimension_set), cell.day)
+        pair, impressions = (cell.search_type, cell.dimension_set), probe.totals(cell.day).impressions
+        day = (pair, cell.day)
         with self._lock:
+            if impressions > 0:
+                self._density[pair] = max(self._density.get(pair, 0.0), len(fetched.rows) / impressions)
             self.done.add(cell)
             self._committed += 1
             self._rows_written += result.inserted + result.updated

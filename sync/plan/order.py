@@ -21,6 +21,11 @@ ROWS_PER_IMPRESSION = 3
 
 SMALL_CELL_ROWS = 500
 GROWTH = 1.25
+"""A day may well have so many times the rows of the version before."""
+
+SPREAD = 1.5
+"""Days of one property differ by about as much in their rows for each impression."""
+
 NEVER_HOURS = 10**9
 
 
@@ -57,3 +62,10 @@ def expected_rows(known: Known | None, totals: Totals) -> int:
     else:
         guess = int(min(totals.impressions, CAP_ROWS) * ROWS_PER_IMPRESSION)
     return max(SMALL_CELL_ROWS, min(CAP_ROWS, guess))
+
+
+def likely_rows(expected: int, impressions: float, density: float | None) -> int:
+    """The same once other cells of its kind are known: `density` is the most rows that one had for each impression."""
+    if density is None:
+        return expected
+    return min(expected, max(SMALL_CELL_ROWS, int(impressions * density * SPREAD)))

@@ -48,6 +48,7 @@ class Todo:
 
     cell: Cell
     rows: int
+    impressions: float
     because: Because
 
 
@@ -169,7 +170,7 @@ class PropertyPlan:
             known, totals = self._known.get(cell), totals_of(cell)
             decision = decide(cell, known, totals, fresh_from[cell.search_type], self._now)
             if not isinstance(decision, Skip):
-                fetch.append(Todo(cell, expected_rows(known, totals), decision.because))
+                fetch.append(Todo(cell, expected_rows(known, totals), totals.impressions, decision.because))
             elif cell.day >= usual[cell.search_type].first:
                 # Settled days before the window are not this run's business, and not counted.
                 skip.append(cell)

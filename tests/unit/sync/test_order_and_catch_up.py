@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from contract import ContractError, Limits, Window
 from sync.plan.catch_up import catch_up, reach
 from sync.plan.cells import Cell
-from sync.plan.order import CAP_ROWS, Synced, expected_rows, in_order
+from sync.plan.order import CAP_ROWS, Synced, expected_rows, in_order, likely_rows
 from sync.plan.totals import Totals
 from sync.plan.windows import Days, oldest_kept, regular, settled
 
@@ -65,6 +65,19 @@ class Entry:
 def test_room_for_a_cell_is_guessed_on_the_safe_side(rows, impressions, expected):
     known = None if rows is None else Entry(Cell("a", LAST, "web"), rows=rows)
     assert expected_rows(known, Totals(0, impressions)) == expected
+
+
+@pytest.mark.parametrize(
+    ("density", "rows"),
+    [
+        pytest.param(None, 30_000, id="no other cell is known"),
+        pytest.param(0.1, 1500, id="a tenth of the impressions, and half as much again"),
+        pytest.param(0.001, 500, id="never less than a small one"),
+        pytest.param(3.0, 30_000, id="never more than before"),
+    ],
+)
+def test_cells_that_were_read_say_how_large_the_next_may_be(density, rows):
+    assert likely_rows(30_000, 10_000, density) == rows
 
 
 def back(days: int) -> date:
