@@ -16,10 +16,18 @@ from contract.run_spec import (
     Window,
     Workspace,
 )
-from contract.run_summary import FailureClass, RunSummary, State, WorkspaceFailure, WorkspaceSuccess
+from contract.run_summary import (
+    Dependency,
+    FailureClass,
+    RunSummary,
+    State,
+    WorkspaceFailure,
+    WorkspaceSuccess,
+)
 
 __all__ = [
     "ContractError",
+    "Dependency",
     "Destination",
     "ExitCode",
     "FailureClass",

@@ -49,6 +49,8 @@ def merge(summaries: Sequence[RunSummary]) -> RunSummary | None:
             "succeeded_workspaces": max(0, total - failed)
             if worst.state in (State.SUCCEEDED, State.PARTIALLY_SUCCEEDED)
             else min(summary.succeeded_workspaces for summary in summaries),
+            "tripped_circuits": sorted({each for summary in summaries for each in summary.tripped_circuits}),
+            "open_circuits": sorted({each for summary in summaries for each in summary.open_circuits}),
             "newest_final_day": _newest_final_day(summaries),
             "from_earlier_launch": all(summary.from_earlier_launch for summary in summaries),
         }

@@ -23,6 +23,14 @@ Message = Annotated[str, StringConstraints(max_length=512)]
 ShortName = Annotated[str, StringConstraints(max_length=63)]
 
 
+class Dependency(StrEnum):
+    """What a launch depends on and has a circuit breaker for."""
+
+    GOOGLE_API = "google-api"
+    TOKEN_ENDPOINT = "token-endpoint"  # noqa: S105 - a name
+    POSTGRES = "postgres"
+
+
 class State(StrEnum):
     """How the launch ended, in words."""
 
@@ -103,6 +111,14 @@ class RunSummary(Document):
     catch_up_days: Count = 0
     """Days by which the window reached further back than usual, for the property with the longest gap."""
     requests: Count = 0
+    refused_requests: Count = 0
+    """Requests that Google refused for rate, load or the day; they are among `requests`."""
+    quota_wait_ms: Count = 0
+    """How long threads waited, all together, until they might ask."""
+    tripped_circuits: Annotated[list[Dependency], Field(max_length=3)] = []
+    """What failed everybody at some time, so that its breaker opened."""
+    open_circuits: Annotated[list[Dependency], Field(max_length=3)] = []
+    """Breakers that were not closed when the launch ended."""
     saturated_cells: Count = 0
     """Cells that reached Google's cap of 50,000 rows: the tail beyond it is not to be had."""
     newest_final_day: date | None = None

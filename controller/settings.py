@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     """Nothing a schedule asks for may exceed these."""
     sync_concurrency: Annotated[int, Field(ge=1, le=100)] = 10
     sync_requests_per_second: Annotated[float, Field(gt=0, le=100)] = 5.0
+    """Of one property, and of all running syncs together that share a database, as the next two."""
+    sync_requests_per_second_per_identity: Annotated[float, Field(gt=0, le=1000)] = 20.0
+    sync_requests_per_minute_per_project: Annotated[float, Field(gt=0, le=1_000_000)] = 40_000.0
     sync_load_cooldown_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
 
     kueue: bool = False

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from contract import RunSummary, State
+from contract import Dependency, RunSummary, State
 from sync.logs import AUDIT
 from sync.tally import Tally
 
@@ -72,14 +72,14 @@ class Events:
             {"scope": scope, "name": bucket, "spent": spent},
         )
 
-    def circuit_changed(self, *, dependency: str, state: str, failures: int, tripped: bool) -> None:
+    def circuit_changed(self, *, dependency: Dependency, state: str, failures: int) -> None:
         closed = state == "closed"
-        self._tally.circuit(dependency, closed=closed, tripped=tripped)
+        self._tally.circuit(dependency, closed=closed)
         _tell(
             logging.INFO if closed else logging.WARNING,
             "circuit.changed",
             {"failures": failures},
-            {"dependency": dependency, "state": state},
+            {"dependency": dependency.value, "state": state},
         )
 
     def property_synced(
@@ -122,6 +122,8 @@ class Events:
             "rows_written": summary.rows_written,
             "rows_deleted": summary.rows_deleted,
             "requests": summary.requests,
+            "refused_requests": summary.refused_requests,
+            "quota_wait_ms": summary.quota_wait_ms,
         }
         metadata = {
             "state": summary.state.value,

@@ -37,7 +37,10 @@ def show_summary(summary: RunSummary, console: Console) -> None:
     )
     if summary.catch_up_days:
         table.add_row("caught up", f"{summary.catch_up_days:,} days before the window")
-    table.add_row("requests", f"{summary.requests:,}")
+    refused = f", {summary.refused_requests:,} refused by quotas" if summary.refused_requests else ""
+    table.add_row("requests", f"{summary.requests:,}{refused}")
+    if summary.tripped_circuits:
+        table.add_row("failed everybody", ", ".join(summary.tripped_circuits))
     if summary.saturated_cells:
         table.add_row("saturated", f"{summary.saturated_cells:,} cells at Google's cap of 50,000 rows")
     table.add_row("final up to", str(summary.newest_final_day or "not known"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 
+from contract import Dependency
 from sync.plan.cells import CellResult, FetchedCell
 
 
@@ -30,9 +31,9 @@ class Counts:
     """Questions that Google refused for rate, load or the day."""
     quota_wait_seconds: float = 0.0
     """Of all threads together, before questions."""
-    circuit_trips: int = 0
-    open_circuits: frozenset[str] = frozenset()
-    """Dependencies whose breaker is not closed now."""
+    tripped_circuits: frozenset[Dependency] = frozenset()
+    open_circuits: frozenset[Dependency] = frozenset()
+    """Dependencies whose breaker opened, and is not closed now."""
 
     @property
     def done(self) -> int:
@@ -76,13 +77,13 @@ class Tally:
             waited = self._counts.quota_wait_seconds + seconds
             self._counts = replace(self._counts, quota_wait_seconds=waited)
 
-    def circuit(self, dependency: str, *, closed: bool, tripped: bool) -> None:
+    def circuit(self, dependency: Dependency, *, closed: bool) -> None:
         with self._lock:
             now = self._counts
             others = now.open_circuits - {dependency}
             self._counts = replace(
                 now,
-                circuit_trips=now.circuit_trips + tripped,
+                tripped_circuits=now.tripped_circuits if closed else now.tripped_circuits | {dependency},
                 open_circuits=others if closed else others | {dependency},
             )
 

@@ -76,10 +76,19 @@ def of_outcomes(
     if unfinished:
         text = "The soft deadline came before a single cell was committed; raise timeoutSeconds or lower the window."
         return Verdict(State.FAILED, ExitCode.FAILURE, text, FailureClass.INTERRUPTED)
-    if postponed and not _all_else_failed(outcomes):
+    waited_for = [error for error in postponed if not _for_the_next_run(error)]
+    if waited_for and not _all_else_failed(outcomes):
+        return _snooze(waited_for, now)
+    if postponed and not waited_for and not _any_synced(outcomes) and not _all_else_failed(outcomes):
         return _snooze(postponed, now)
     succeeded, total = endings.count(Ending.SYNCED), len(endings)
     failed = [outcome for outcome in outcomes if outcome.ending is Ending.FAILED]
+    if not failed and postponed:
+        text = (
+            f"{len(postponed)} properties were left to the next run, their load quota of the day is spent;"
+            f" everything else is synced. First: {postponed[0]}"
+        )
+        return Verdict(State.PARTIALLY_SUCCEEDED, ExitCode.SUCCESS, text)
     if not failed:
         return Verdict(State.SUCCEEDED, ExitCode.SUCCESS)
     resting = f", {total - len(failed) - succeeded} rest" if total > len(failed) + succeeded else ""
@@ -113,6 +122,15 @@ def _snooze(postponed: Sequence[QuotaError], now: datetime) -> Verdict:
     first = postponed[waits.index(min(waits))]
     text = f"Google's quota is spent for {len(postponed)} properties or workspaces; on again in {seconds} s. First: {first}"
     return Verdict(State.SNOOZED, ExitCode.SNOOZED, text, first.failure_class, seconds)
+
+
+def _for_the_next_run(error: QuotaError) -> bool:
+    """A property whose load of the day is spent: no snooze, or it would hold up all others until midnight."""
+    return isinstance(error, LoadQuotaError) and error.spent
+
+
+def _any_synced(outcomes: Sequence[WorkspaceOutcome]) -> bool:
+    return any(found.ending is Ending.SYNCED for outcome in outcomes for found in outcome.properties)
 
 
 def _all_else_failed(outcomes: Sequence[WorkspaceOutcome]) -> bool:

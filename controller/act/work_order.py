@@ -65,6 +65,8 @@ def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
             concurrency=settings.sync_concurrency,
             requests_per_second_per_property=settings.sync_requests_per_second,
             load_cooldown_seconds=settings.sync_load_cooldown_seconds,
+            requests_per_second_per_identity=settings.sync_requests_per_second_per_identity,
+            requests_per_minute_per_project=settings.sync_requests_per_minute_per_project,
             grace_seconds=GRACE_SECONDS,
         ),
     )

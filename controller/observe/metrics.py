@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import Counter, Gauge, Histogram
 
 from contract import FailureClass
+from controller.model.bounds import read_summary
 from controller.model.decision import CreateResult
 from controller.model.policy import Mode
 from controller.observe.series import ScheduleSeries
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from contract import RunSummary
     from controller.model.decision import Launch
     from controller.model.job import JobRecord
     from controller.model.policy import Policy
@@ -102,6 +104,8 @@ class Metrics:
         for record in after.history:
             if (record.run_id, record.finished_at) not in known:
                 self._finished(where, record)
+                if after.last_summary and (summary := read_summary(after.last_summary)):
+                    self._summed(where, summary)
         seen = {error for run in before.runs for error in run.errors}
         for error in (error for run in after.runs for error in run.errors):
             if error not in seen:
@@ -118,6 +122,17 @@ class Metrics:
         add(where, "workspaces", record.workspaces_ok, "succeeded")
         add(where, "workspaces", record.workspaces_total - record.workspaces_ok, "failed")
         add(where, "rows_written", record.rows_written)
+
+    def _summed(self, where: tuple[str, str], summary: RunSummary) -> None:
+        """Of a finished run only its last launch tells; a summary that repeats an earlier one was counted then."""
+        if summary.from_earlier_launch:
+            return
+        add = self._series.add
+        add(where, "api_requests", summary.requests)
+        add(where, "api_refusals", summary.refused_requests)
+        add(where, "quota_wait_seconds", summary.quota_wait_ms // 1000)
+        for dependency in summary.tripped_circuits:
+            add(where, "circuit_trips", 1, dependency.value)
 
     def schedule(self, schedule: Schedule, status: Status) -> None:
         """Show the present state of one schedule."""

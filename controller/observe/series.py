@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from contract import Dependency
+from controller.model.bounds import read_summary
 from controller.model.status import ConditionType, RunState
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ GAUGES = {
     "schedule_last_success_timestamp_seconds": "End of the last success.",
     "schedule_consecutive_failures": "Failed runs in a row.",
     "schedule_newest_final_day_timestamp_seconds": "Newest day with final data, at 00:00 UTC.",
+    "schedule_open_circuits": "Dependencies whose breaker was not closed when the last run ended.",
 }
 COUNTERS: dict[str, tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]] = {
     "schedule_missed": ("Slots that were too old to run.", (), ((),)),
@@ -41,6 +44,14 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]] = 
     "rescues": ("Launches repeated after a loss.", ("reason",), (("Lost",), ("ResultUnknown",))),
     "workspaces": ("Workspaces of finished runs.", ("outcome",), (("succeeded",), ("failed",))),
     "rows_written": ("Rows written by finished runs.", (), ((),)),
+    "api_requests": ("Requests to Google by the last launches of finished runs.", (), ((),)),
+    "api_refusals": ("Those of them that a quota refused.", (), ((),)),
+    "quota_wait_seconds": ("What threads waited, all together, until they might ask.", (), ((),)),
+    "circuit_trips": (
+        "Launches in which a dependency failed everybody, so that its breaker opened.",
+        ("dependency",),
+        tuple((each.value,) for each in Dependency),
+    ),
 }
 """Name: text, labels beside those of the schedule, and the series that are shown as zero before they count."""
 
@@ -78,6 +89,7 @@ class ScheduleSeries(Collector):
             status.last_success_at.timestamp() if status.last_success_at else None,
             status.consecutive_failures,
             (day.toordinal() - _EPOCH) * 86_400 if day else None,
+            _open_circuits(status.last_summary),
         )
         self._phase_of[schedule.uid] = phase_of(schedule, status)
 
@@ -137,6 +149,14 @@ class ScheduleSeries(Collector):
             for labels, count in counted[name]:
                 family.add_metric(labels, count)
             yield family
+
+
+def _open_circuits(summary: str) -> int:
+    """Almost always none, which can be seen without reading the whole summary."""
+    if '"openCircuits":["' not in summary:
+        return 0
+    read = read_summary(summary)
+    return len(read.open_circuits) if read else 0
 
 
 def phase_of(schedule: Schedule, status: Status) -> str:

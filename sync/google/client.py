@@ -1,9 +1,9 @@
 """One question to Google, answered or refused for good.
 
-Puts the layers together in one order, for each try anew: breaker (is it worth asking at all?), token, limiter
-(may we ask now?), exchange, verdict, decoding; then breaker and limiter are told, and last the retry policy decides. Waiting
-for a breaker or a budget is not a try, so neither uses up the policy's patience, and an open breaker uses up no budget.
-Whoever calls gets a decoded answer or an error of `sync.errors`.
+Puts the layers together in one order, for each try anew: breaker (is it worth asking at all?), token, limiter (may we
+ask now?), exchange, verdict, decoding; then breaker and limiter are told, and last the retry policy decides. Waiting for
+a breaker or a budget is not a try, nor is finding out for all whether an outage is over: the policy's patience is for
+what is asked, and an open breaker uses up no budget. Whoever calls gets a decoded answer or an error of `sync.errors`.
 """
 
 from __future__ import annotations
@@ -147,6 +147,8 @@ class Client:
                 permit.accepted()
                 assert answer is not None
                 return answer
+            if gate.probe and verdict.kind is Kind.TRANSIENT:
+                continue
             seen[verdict.kind] += 1
             if verdict.kind is Kind.RATE:
                 permit.refused(blamed(body))

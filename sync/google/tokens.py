@@ -108,6 +108,8 @@ class Tokens:
                 early = min(RENEW_BEFORE_SECONDS, self._token.lifetime / 2)
                 self._renew_at = started + self._token.lifetime - early
                 return
+            if gate.probe and verdict.kind is Kind.TRANSIENT:
+                continue
             seen[verdict.kind] += 1
             reaction = react(verdict, seen, self._policy, self._draw)
             if isinstance(reaction, GiveUp):

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from contract import Dependency
 from sync.clock import Clock
 from sync.errors import GoogleUnavailable
 from sync.quota.circuit import Circuit, Pass, Refuse, Rules, State, Wait
 
-API, TOKENS, DATABASE = "google-api", "token-endpoint", "postgres"
-DEPENDENCIES = (API, TOKENS, DATABASE)
+API, TOKENS, DATABASE = Dependency.GOOGLE_API, Dependency.TOKEN_ENDPOINT, Dependency.POSTGRES
 
 NAP_SECONDS = 1.0
 """Who waits looks again so often: the circuit may close before its time."""
@@ -22,7 +22,7 @@ NAP_SECONDS = 1.0
 class CircuitObserver(Protocol):
     """Is told when a breaker opens, lets one through, or closes."""
 
-    def circuit_changed(self, *, dependency: str, state: str, failures: int, tripped: bool) -> None: ...
+    def circuit_changed(self, *, dependency: Dependency, state: str, failures: int) -> None: ...
 
 
 @dataclass(slots=True)
@@ -30,6 +30,8 @@ class Gate:
     """What became of a question that was let through; nothing said means that it was not asked."""
 
     source: str
+    probe: bool = False
+    """Asked on behalf of all, to find out whether an outage is over: failing is not a try of this question."""
     outcome: bool | None = None
 
     def succeeded(self) -> None:
@@ -43,7 +45,7 @@ class Gate:
 class Guard:
     """The breaker of one dependency in one launch."""
 
-    dependency: str
+    dependency: Dependency
     clock: Clock
     sleep: Callable[[float], None]
     observer: CircuitObserver
@@ -80,7 +82,7 @@ class Guard:
 
     @contextmanager
     def _settled(self, source: str) -> Iterator[Gate]:
-        question = Gate(source)
+        question = Gate(source, probe=self.circuit.state is State.HALF_OPEN)
         try:
             yield question
         finally:
@@ -107,5 +109,4 @@ class Guard:
                 dependency=self.dependency,
                 state=after.state.value,
                 failures=before.failures if after.state is State.CLOSED else after.failures,
-                tripped=after.trips > before.trips,
             )

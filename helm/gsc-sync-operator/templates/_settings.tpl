@@ -14,6 +14,8 @@ SYNC_DEFAULT_RESOURCES: {{ .Values.sync.defaultResources | toJson | quote }}
 SYNC_MAX_RESOURCES: {{ .Values.sync.maxResources | toJson | quote }}
 SYNC_CONCURRENCY: {{ .Values.sync.concurrency | toString | quote }}
 SYNC_REQUESTS_PER_SECOND: {{ .Values.sync.requestsPerSecond | toString | quote }}
+SYNC_REQUESTS_PER_SECOND_PER_IDENTITY: {{ .Values.sync.requestsPerSecondPerIdentity | toString | quote }}
+SYNC_REQUESTS_PER_MINUTE_PER_PROJECT: {{ .Values.sync.requestsPerMinutePerProject | toString | quote }}
 SYNC_LOAD_COOLDOWN_SECONDS: {{ .Values.sync.loadCooldownSeconds | toString | quote }}
 KUEUE: {{ .Values.sync.kueue | toString | quote }}
 LEADER_ELECTION: {{ .Values.operator.leaderElection | toString | quote }}

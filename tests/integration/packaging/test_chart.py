@@ -201,7 +201,7 @@ def test_images(settings: list[str], operator: str, sync: str) -> None:
         "watchNamespaces={seo,seo}", "clusterWide=yes", "crds.enable=true", "crds.keep=1", "rbac.create=maybe",
         "serviceAccount.automount=true", "strategy.type=BlueGreen", "operator.logLevel=LOUD", "operator.loglevel=INFO",
         "operator.leaseSeconds=0", "operator.maxInFlight=0", "operator.resyncSeconds=1", "sync.concurrency=0",
-        "sync.concurrency=ten", "sync.requestsPerSecond=0", "sync.loadCooldownSeconds=0", "sync.command=sh",
+        "sync.concurrency=ten", "sync.requestsPerSecond=0", "sync.requestsPerSecondPerIdentity=0", "sync.requestsPerMinutePerProject=few", "sync.loadCooldownSeconds=0", "sync.command=sh",
         "sync.maxResources.gpu=1", "sync.maxResources.memory=lots", "sync.defaultResources.limits.memory=1Q",
         "sync.image.pullPolicy=Sometimes", "sync.volumes=x", "health.port=0", "health.port=70000",
         "health.livenessProbe.httpGet=x", "metrics.port=http", "metrics.service.type=LoadBalancer",

@@ -26,6 +26,7 @@ from sync.verdict import Verdict, of_error, of_outcomes
 
 NOW = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
 LOAD = LoadQuotaError("load", 900)
+SPENT = LoadQuotaError("load of the day", 10_800, spent=True)
 DAILY = DailyQuotaError("daily", 0)
 GONE = PropertyError("gone", FailureClass.PROPERTY_GONE)
 REVOKED = CredentialsError("revoked", FailureClass.CREDENTIALS_REVOKED)
@@ -38,6 +39,7 @@ def a_property(ending: Ending, error: Exception | None = None) -> PropertyOutcom
 SYNCED = a_property(Ending.SYNCED)
 FAILED = a_property(Ending.FAILED, GONE)
 RESTING = a_property(Ending.POSTPONED, LOAD)
+LEFT = a_property(Ending.POSTPONED, SPENT)
 CUT = a_property(Ending.UNFINISHED, Interrupted("over"))
 
 
@@ -117,6 +119,27 @@ broken = WorkspaceOutcome("broken", Ending.FAILED, (), REVOKED)
             id="rest, failure and success",
         ),
         pytest.param(
+            verdict((LEFT, SYNCED)),
+            State.PARTIALLY_SUCCEEDED,
+            ExitCode.SUCCESS,
+            None,
+            id="load of the day: left to the next run, which must not wait for midnight",
+        ),
+        pytest.param(
+            verdict((LEFT,)),
+            State.SNOOZED,
+            ExitCode.SNOOZED,
+            FailureClass.LOAD_QUOTA,
+            id="load of the day, and nothing else to do",
+        ),
+        pytest.param(
+            verdict((LEFT, RESTING, SYNCED)),
+            State.SNOOZED,
+            ExitCode.SNOOZED,
+            FailureClass.LOAD_QUOTA,
+            id="load of the day, and a cool-down that is waited for",
+        ),
+        pytest.param(
             verdict((CUT, RESTING), stopped=StopReason.SOFT_DEADLINE, committed=3),
             State.CONTINUES,
             ExitCode.SNOOZED,
@@ -153,6 +176,8 @@ def test_outcomes_decide(found, state, code, error_class):
 
 def test_the_earliest_that_can_go_on_sets_the_snooze():
     assert verdict((RESTING,)).snooze_seconds == 901
+    assert verdict((LEFT, RESTING)).snooze_seconds == 901
+    assert verdict((LEFT,)).snooze_seconds == 10_801
     daily = a_property(Ending.POSTPONED, DAILY)
     assert verdict((daily,)).snooze_seconds == 3 * 3600 + 1
     assert verdict((daily,)).error_class is FailureClass.DAILY_QUOTA

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from contract import Dependency, RunSummary, State
+from controller.model.bounds import short_summary
 from controller.model.decision import CreateResult, Launch
 from controller.model.job import JobRecord, JobState
 from controller.model.parse import parse_schedule
@@ -71,6 +73,26 @@ def test_a_finished_run_is_counted_once_whatever_is_written_after(metrics, regis
     assert value(registry, "workspaces_total", **WHERE, outcome="failed") == 1
     assert value(registry, "rows_written_total", **WHERE) == 7
     assert value(registry, "schedule_consecutive_failures", **WHERE) == 1
+
+
+def test_what_quotas_and_breakers_cost_comes_from_the_summary_of_the_run(metrics, registry) -> None:
+    summary = RunSummary(
+        state=State.SUCCEEDED, requests=40, refused_requests=3, quota_wait_ms=2500,
+        tripped_circuits=[Dependency.GOOGLE_API], open_circuits=[Dependency.GOOGLE_API],
+    )  # fmt: skip
+    after = Status(history=(record("1"),), last_summary=short_summary(summary))
+    metrics.wrote(schedule(), Status(), after)
+    metrics.wrote(schedule(), after, replace(after, consecutive_failures=1))
+    assert value(registry, "api_requests_total", **WHERE) == 40
+    assert value(registry, "api_refusals_total", **WHERE) == 3
+    assert value(registry, "quota_wait_seconds_total", **WHERE) == 2
+    assert value(registry, "circuit_trips_total", **WHERE, dependency="google-api") == 1
+    assert value(registry, "circuit_trips_total", **WHERE, dependency="postgres") == 0
+    assert value(registry, "schedule_open_circuits", **WHERE) == 1
+    repeated = short_summary(summary.model_copy(update={"from_earlier_launch": True, "open_circuits": []}))
+    metrics.wrote(schedule(), after, Status(history=(record("1"), record("2")), last_summary=repeated))
+    assert value(registry, "api_requests_total", **WHERE) == 40, "counted when it was earned"
+    assert value(registry, "schedule_open_circuits", **WHERE) == 0
 
 
 def test_counters_move_by_their_difference_and_never_back(metrics, registry) -> None:
