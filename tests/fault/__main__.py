@@ -33,6 +33,12 @@ def main() -> int:
     many.add_argument("--size", choices=["ci", "release"], default="ci")
     many.add_argument("--family", nargs="*", choices=sorted(FAMILIES), default=sorted(FAMILIES))
     many.add_argument("--only", default="", help="only plans whose name contains this")
+    many.add_argument(
+        "--part",
+        type=_part,
+        default=(0, 1),
+        help="K/N: every N-th plan of a family, from the K-th (K may be larger)",
+    )
     told = commands.add_parser("report", help="one table of the results of several sweeps")
     told.add_argument("results", nargs="+", type=Path)
     for command in (one, many):
@@ -47,7 +53,16 @@ def main() -> int:
     if given.command == "run":
         plans = [Plan.read(file) for file in given.plans]
         return asyncio.run(repeat(plans, given.times, given.side_by_side, given.failures))
-    return asyncio.run(sweep(given.size, tuple(given.family), given.only, given.side_by_side, given.failures))
+    return asyncio.run(
+        sweep(given.size, tuple(given.family), given.only, given.side_by_side, given.failures, given.part)
+    )
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form K/N, such as 1/4")
+    return int(number), int(of)
 
 
 if __name__ == "__main__":
