@@ -97,9 +97,16 @@ def words(_: click.Context, __: click.Parameter, value: str) -> list[str]:
 @click.option("--days", default=14, show_default=True)
 @click.option("--rows", default=20_000, show_default=True, help="Of a day; at most 50,000, Google's cap.")
 @click.option("--latencies", default="0,300", callback=words, help="Milliseconds before each answer.")
+@click.option(
+    "--passes",
+    default="",
+    help="Of the peers: only those whose names contain one of these words, as in first,restated.",
+)
 @click.option("--repeat", default=3, show_default=True, help="Of ours; the best counts. Others run once.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to keep the figures.")
-def main(only: list[str], days: int, rows: int, latencies: list[str], repeat: int, out: Path | None) -> None:
+def main(
+    only: list[str], days: int, rows: int, latencies: list[str], passes: str, repeat: int, out: Path | None
+) -> None:
     """Measure this sync beside other connectors."""
     unknown = {*only} - {*TOOLS}
     if unknown:
@@ -131,13 +138,14 @@ def main(only: list[str], days: int, rows: int, latencies: list[str], repeat: in
             for tool in tools:
                 for turn in range(repeat if isinstance(tool, Ours) else 1):
                     load = round(os.getloadavg()[0], 2)
-                    passes = tuple(
+                    wanted = tuple(
                         each
                         for each in PASSES
                         if (isinstance(tool, Ours) or not each.only_ours)
                         and (not latency or each.name in LATE_PASSES)
+                        and (isinstance(tool, Ours) or any(word in each.name for word in passes.split(",")))
                     )
-                    measured = measure(tool, size, latency, places, server, passes)
+                    measured = measure(tool, size, latency, places, server, wanted)
                     found["runs"].append(
                         {
                             "tool": tool.name,

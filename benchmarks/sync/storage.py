@@ -135,7 +135,7 @@ def queries(database: Database) -> dict[str, dict[str, float]]:
     for file in sorted(QUERIES.glob("*.sql")):
         text = file.read_text().replace("sc-domain:acme.com", "sc-domain:site0.example")
         text = text.replace("current_date", f"date '{LAST_DAY}'")
-        spent = [timed(lambda text=text: database.execute(text)) for _ in range(3)]  # type: ignore[misc]
+        spent = [timed(lambda text=text: database.execute(text)) for _ in range(3)]
         found[file.stem] = {"first_s": spent[0], "again_s": min(spent[1:])}
         say(f"{file.stem}: {spent[0]} s, again {found[file.stem]['again_s']} s")
     return found
@@ -194,7 +194,7 @@ def dump(database: Database, month: str) -> float:
     rows, began = 0, time.perf_counter()
     with (
         psycopg.connect(database.uri) as connection,
-        connection.cursor().copy(f"COPY {month} TO STDOUT") as copy,  # type: ignore[arg-type]
+        connection.cursor().copy(f"COPY {month} TO STDOUT") as copy,
     ):
         for block in copy:
             rows += bytes(block).count(b"\n")

@@ -1,4 +1,4 @@
-"""dlt with the obvious resource; see `dlt_pipeline`."""
+"""dlt with the obvious resource; see `inside/dlt_pipeline.py`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,13 @@ class Dlt:
         }
         file = ground.folder / "dlt.json"
         file.write_text(json.dumps(config))
-        return [[environments.python_of("dlt"), str(Path(__file__).with_name("dlt_pipeline.py")), str(file)]]
+        return [
+            [
+                environments.python_of("dlt"),
+                str(Path(__file__).parent / "inside" / "dlt_pipeline.py"),
+                str(file),
+            ]
+        ]
 
     def environment(self, ground: Ground, google: str) -> Mapping[str, str]:
         del google

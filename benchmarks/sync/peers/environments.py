@@ -25,6 +25,13 @@ def install(name: str, *packages: str) -> None:
     if done.exists() and done.read_text() == wanted:
         return
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        folder / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     subprocess.run([*pip, *packages], check=True)
     done.write_text(wanted)

@@ -50,7 +50,7 @@ class Singer:
         }
         for name, content in (("tap", tap), ("target", target)):
             (ground.folder / f"{name}.json").write_text(json.dumps(content))
-        launcher = str(Path(__file__).with_name("singer_launcher.py"))
+        launcher = str(Path(__file__).parent / "inside" / "singer_launcher.py")
         return [
             [environments.python_of("tap"), launcher, google, str(ground.folder / "tap.json")],
             [
