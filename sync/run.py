@@ -20,6 +20,7 @@ from sync.progress import Reporter
 from sync.stop import StopReason
 from sync.store.port import AlreadyComplete
 from sync.summary import summarise
+from sync.sweeps import RareSweeps
 from sync.switch import LOOK_SECONDS
 from sync.verdict import Verdict, of_error, of_outcomes, switched_off
 from sync.workspaces import sync_workspaces
@@ -51,8 +52,9 @@ def run(launch: Launch, reporter: Reporter) -> Ended:
             claimed = store.claim_run(launch.run, launch.spec.launch)
             if isinstance(claimed, AlreadyComplete):
                 return _repeat(claimed.summary, launch)
-            with reporter:
-                outcomes = sync_workspaces(launch, store.done_by_run(launch.run), _ticking(launch, reporter))
+            with reporter, RareSweeps(launch.clock.monotonic) as sweeps:
+                tick = _ticking(launch, reporter, sweeps)
+                outcomes = sync_workspaces(launch, store.done_by_run(launch.run), tick)
             _give_up_old_months(launch)
             verdict = of_outcomes(
                 outcomes,
@@ -93,13 +95,14 @@ def _give_up_old_months(launch: Launch) -> None:
         _log.info("gave up %d partitions older than %d months", dropped, months)
 
 
-def _ticking(launch: Launch, reporter: Reporter) -> Callable[[], None]:
+def _ticking(launch: Launch, reporter: Reporter, sweeps: RareSweeps) -> Callable[[], None]:
     """What happens while the workers work: progress is shown, and the kill switch looked at."""
     looked = launch.clock.monotonic()
 
     def tick() -> None:
         nonlocal looked
         reporter.tick()
+        sweeps.tick()
         now = launch.clock.monotonic()
         if now - looked >= LOOK_SECONDS and launch.stop.reason is None:
             looked = now
