@@ -20,8 +20,8 @@ from sync.clock import Clock
 TICK_SECONDS = 0.25
 ABANDON_SECONDS = 5.0
 
-ROWS_IN_FLIGHT = 200_000
-"""Eight full pages. A row costs about half a kilobyte from page to commit."""
+ROWS_IN_FLIGHT = 120_000
+"""Five full pages. A row costs up to 1.4 KB from page to commit, and the program 70 MB, so a launch stays below 256 MB."""
 
 TURN_PIECES = 64
 TURN_SECONDS = 20.0
