@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from contract.dimension_sets import DimensionSet
@@ -88,7 +89,8 @@ class CellWriter:
         place = tuple(key.place)
         with connection.cursor().copy(cast("Any", table.copy)) as copy:
             copy.set_types(["int4", "int2", "date", *table.types])
-            for record in sorted(ids.records(rows)):
+            # Together by their first key, the page: whoever reads one page over time finds its rows side by side.
+            for record in sorted(ids.records(rows), key=itemgetter(0)):
                 copy.write_row(place + record)
         return CellResult(inserted=len(rows))
 
