@@ -232,4 +232,3 @@ def test_fault_54_ten_thousand_tasks_go_through_with_a_bounded_number_begun():
     assert len(log.started) == 30_000
     assert most[0] <= 14
     assert Counter(log.started) == {str(number): 3 for number in range(10_000)}
-    )
