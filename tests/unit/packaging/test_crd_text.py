@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import jsonschema
 import pytest
 
-from contract import FailureClass, RunSummary, State, WorkspaceFailure, WorkspaceSuccess
+from contract import Dependency, FailureClass, RunSummary, State, WorkspaceFailure, WorkspaceSuccess
 from controller.model.parse import parse_schedule
 from controller.model.status import Condition, ConditionType, Status
 from controller.model.status_io import write_status
@@ -176,6 +176,8 @@ SUMMARY = RunSummary(
     newest_final_day=date(2026, 11, 24),
     error_class=FailureClass.UNEXPECTED,
     message="one of two workspaces failed",
+    tripped_circuits=list(Dependency),
+    open_circuits=[Dependency.GOOGLE_API],
 )
 
 
