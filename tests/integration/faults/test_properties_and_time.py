@@ -1,14 +1,15 @@
-"""Faults 49, 50 and 57: what changes at Google while a run goes on, and a clock that is wrong by hours."""
+"""Faults 48, 49, 50 and 57: hours on the two odd nights of a year, what changes at Google while a run goes on, and a clock that is wrong by hours."""
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
 from contract import ExitCode, FailureClass, State
+from emulator import Account, Config, Property, run_emulator, stage_of
 from tests.integration.faults.world import (
     ACME,
     BLOG,
@@ -20,6 +21,8 @@ from tests.integration.faults.world import (
     named,
     only,
 )
+from tests.oracle.dimension_sets import differences, expected
+from tests.postgres import Database
 
 ACME_ALONE, BOTH = {ACME: "siteOwner"}, {ACME: "siteOwner", BLOG: "siteFullUser"}
 
@@ -90,10 +93,38 @@ def test_fault_57_a_clock_that_is_wrong_by_hours_is_told_and_the_window_holds(
 
 
 def test_fault_57_a_clock_that_is_right_is_not_warned_about(world: World) -> None:
-    """The emulator's own Date header is that of this machine."""
-    ended = world.run(clock=Hurried(world.now))
-    assert "clock.skew" in ended.logs, "half a year ahead of the emulated calendar"
-    said = format_datetime(datetime.fromtimestamp(time.time(), UTC), usegmt=True)
-    assert said
-    world.faults({"fault": {"kind": "headers", "headers": {"Date": format_datetime(world.now, usegmt=True)}}})
+    said = format_datetime(world.now, usegmt=True)
+    world.faults({"fault": {"kind": "headers", "headers": {"Date": said}}})
     assert "clock.skew" not in world.run(clock=Hurried(world.now)).logs
+
+
+@pytest.mark.parametrize(
+    ("moment", "day", "hours"),
+    [
+        pytest.param(datetime(2026, 3, 10, 18, tzinfo=UTC), date(2026, 3, 8), 23, id="spring"),
+        pytest.param(datetime(2026, 11, 3, 18, tzinfo=UTC), date(2026, 11, 1), 25, id="autumn"),
+    ],
+)
+def test_fault_48_the_hour_that_is_missing_and_the_hour_that_comes_twice(
+    database: Database, tmp_path: Path, moment: datetime, day: date, hours: int
+) -> None:
+    config = Config(
+        seed=3,
+        properties=(Property(url=ACME, rows={"web": 900}),),
+        accounts=(Account(name="acme", properties={ACME: "siteOwner"}),),
+    )
+    with run_emulator(config, now=moment, keys=tmp_path / "keys") as emulator:
+        world = World(emulator, database, tmp_path, now=moment)
+        ended = world.run(search_types=["web"], dimension_sets=["hourly"])
+        stage = stage_of(day, moment, config.fresh_days)
+        wanted = expected(emulator.dataset, ACME, day, "web", stage, "hourly", moment)
+    assert ended.exit_code == ExitCode.SUCCESS
+    found = world.database.execute(
+        "SELECT hour, page, clicks, impressions, position FROM gsc.v_by_hour WHERE day = %s", [day]
+    )
+    assert len({hour for hour, *_ in found}) == hours
+    assert len(found) == len(wanted), "no row twice"
+    assert (
+        differences({(hour.astimezone(UTC), page): (*numbers,) for hour, page, *numbers in found}, wanted)
+        == set()
+    )
