@@ -176,13 +176,21 @@ def _walk(ask: Ask) -> _Pass:
             raise BadAnswer(
                 "Google's answer to a later page brought nothing new: the start row seems to be ignored."
             )
-        walked.received += page.received
+        walked.received += _step(page, distinct, new)
         walked.ranks += distinct
         walked.duplicates += page.received - len(page.quarantined) - new
         if walked.received >= CAP_ROWS:
             walked.saturated = True
             return walked
         walked.ties_at.append(start + _ties_begin(page.rows))
+
+
+def _step(page: Page, distinct: int, new: int) -> int:
+    """Ranks to go on by. A row that stands twice in an answer has one of them, and one that comes on top of all that was
+    asked for and is known already has none: counting those would step over others.
+    """
+    ranks = new if page.received > PAGE_ROWS else distinct
+    return max(1, ranks + len(page.quarantined))
 
 
 def _mend(walked: _Pass, ask: Ask) -> None:

@@ -110,6 +110,24 @@ def test_equal_rows_within_a_page_are_one_and_no_sign_of_loss():
     assert (found.duplicates, found.consistent) == (1, True)
 
 
+@pytest.mark.parametrize("extra", ["of this page", "of the page before"])
+def test_rows_on_top_of_a_full_page_make_nobody_step_over_others(extra):
+    rows = [a_row(n, clicks=60_000 - n) for n in range(2 * PAGE_ROWS - 10)]
+    asked = []
+
+    def ask(start, limit):
+        asked.append(start)
+        page = rows[start : start + limit]
+        if len(page) < limit:
+            return page_of(page)
+        return page_of(page + (page[:7] if extra == "of this page" else rows[max(0, start - 7) : start]))
+
+    found = gather(ask)
+    assert set(found.rows) == set(rows)
+    assert found.consistent
+    assert asked[:2] == [0, PAGE_ROWS]
+
+
 def test_a_day_restated_between_pages_is_read_again_once():
     old, new = a_row(1, clicks=1), a_row(1, clicks=2)
     answers = [
