@@ -14,7 +14,7 @@ import psycopg
 
 from sync.errors import DatabaseError, DatabaseIncompatible, DatabaseRefused, DatabaseUnavailable
 
-LOST = {"57P01", "57P02", "57P03", "25006", "25P03", "25P04"}
+LOST = {"57P01", "57P02", "57P03", "57P05", "25006", "25P03", "25P04", "40003"}
 """With class 08: the connection is gone, or leads to a server that is not the primary any more."""
 REPEAT = {"40001", "40P01", "55P03", "57014"}
 """serialization failure, deadlock, lock timeout, statement timeout."""

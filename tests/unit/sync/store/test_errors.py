@@ -70,6 +70,8 @@ def test_what_the_server_said_while_connecting_is_told() -> None:
     [
         pytest.param(errors.AdminShutdown(), True, id="restart"),
         pytest.param(errors.ReadOnlySqlTransaction(), True, id="failover"),
+        pytest.param(errors.IdleSessionTimeout(), True, id="a server that ends idle sessions"),
+        pytest.param(errors.StatementCompletionUnknown(), True, id="nobody knows whether it was done"),
         pytest.param(errors.CheckViolation(), True, id="dropped month"),
         pytest.param(errors.DeadlockDetected(), False, id="deadlock"),
     ],
