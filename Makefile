@@ -70,6 +70,17 @@ test-fault: $(STAMP) ## Every fault plan: crashes, watches, requests, outages, r
 test-fault-ci: $(STAMP) ## A choice of the fault plans: 12 minutes; PART=1/4: every fourth of them, in four
 	@$(PY) -m devcluster build && $(PY) -m tests.fault sweep --size ci $(if $(PART),--part $(PART))
 
+KILLS ?= 200
+.PHONY: test-kills
+test-kills: $(STAMP) ## Kill launches of the sync at KILLS random instants and compare the rows (four minutes)
+	@GSC_KILLS=$(KILLS) $(BIN)/pytest tests/integration/faults/test_process.py -q -s -k at_any_instant --timeout 3600
+
+FUZZ_SECONDS ?= 600
+.PHONY: fuzz-sync
+fuzz-sync: $(STAMP) ## Feed page decoding and RunSpecs with mutated input, guided by coverage, for FUZZ_SECONDS
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	@$(PY) -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
 SIZES ?= 1,100,1000,5000
 .PHONY: bench-schedule
 bench-schedule: $(STAMP) ## Start lag beside CronJobs, calls, memory, take-over (SIZES=20: a smoke run of two minutes)
