@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from contract import ExitCode, FailureClass, Limits, State
+from contract import ExitCode, FailureClass, State
 from sync.google.retry import Policy
 from tests.integration.faults.world import (
     ACME,
@@ -26,6 +26,7 @@ from tests.integration.faults.world import (
     CellName,
     World,
     eventually,
+    limits,
     meanwhile,
     named,
     of,
@@ -219,7 +220,7 @@ def test_fault_04_a_clock_that_stays_wrong_is_reported_as_that(world: World) -> 
 
 def test_fault_06_load_quota_rests_the_property_and_the_next_launch_goes_on(world: World) -> None:
     world.faults(rule("load-403"))
-    spec = world.spec(limits=Limits(requests_per_second_per_property=100, load_cooldown_seconds=900))
+    spec = world.spec(limits=limits(load_cooldown_seconds=900))
     for launch in (1, 2):
         ended = world.run(spec.model_copy(update={"launch": launch}))
         assert (ended.exit_code, ended.summary.state) == (ExitCode.SNOOZED, State.SNOOZED)

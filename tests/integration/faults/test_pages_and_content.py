@@ -290,6 +290,12 @@ def second(kind: str, **fault: Any) -> Rule:
     return {"match": match, "fault": {"kind": kind, **fault}}
 
 
+def first(kind: str, **fault: Any) -> Rule:
+    """A fault of the first page."""
+    match = {"operation": "query", "grouped_by": "page", "start_row": 0, "times": 1}
+    return {"match": match, "fault": {"kind": kind, **fault}}
+
+
 @pytest.mark.parametrize(
     "rule",
     [
@@ -298,6 +304,7 @@ def second(kind: str, **fault: Any) -> Rule:
         pytest.param(
             second("duplicate-rows", rows=50, changed=True), id="fault_29 duplicates that differ, once"
         ),
+        pytest.param(first("duplicate-rows", rows=50), id="fault_28 duplicates within a full page"),
         pytest.param(second("moved-ties"), id="fault_30 another order between pages"),
         pytest.param(second("other-stage", stage=Stage.FRESH.value), id="fault_31 restated between pages"),
         pytest.param(second("truncated-gzip"), id="fault_19 the second page cut short"),

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from contract import ExitCode, FailureClass, Limits, RunSpec, State
+from contract import ExitCode, FailureClass, RunSpec, State
 from devcluster.errors import DevclusterError
 from emulator import Account, Config, Property, run_emulator
 from sync.clock import Clock
@@ -35,6 +35,7 @@ from tests.integration.faults.world import (
     Ended,
     World,
     eventually,
+    limits,
     meanwhile,
     named,
     of,
@@ -150,7 +151,7 @@ def test_the_wire_is_cut(world: World, cut: Callable[[Wire, int], None], number:
         port.write_text(str(wire.port))
         cut(wire, number)
         ended = world.run(
-            limits=Limits(requests_per_second_per_property=100, concurrency=1),
+            limits=limits(concurrency=1, cells_per_property=1),
             workspaces=[world.workspace("acme", properties=named(ACME))],
         )
         assert wire.cuts == 1
@@ -162,7 +163,7 @@ def test_fault_61_a_lost_answer_to_finishing_the_run_is_found_out(world: World) 
     """The last transaction of all: the run is closed, and nobody heard so."""
     port = world.database.secret / "port"
     fields: dict[str, Any] = {
-        "limits": Limits(requests_per_second_per_property=100, concurrency=1),
+        "limits": limits(concurrency=1, cells_per_property=1),
         "workspaces": [world.workspace("globex")],
     }
     with Wire(int(port.read_text())) as wire:
@@ -208,7 +209,7 @@ def test_fault_62_a_conflict_that_never_ends_is_for_the_next_launch(world: World
     world.database.execute(
         at_row(0, "").replace("turn = 0 THEN", "true THEN RAISE EXCEPTION USING ERRCODE = '40P01';")
     )
-    ended = world.run(limits=Limits(requests_per_second_per_property=100, concurrency=1))
+    ended = world.run(limits=limits(concurrency=1, cells_per_property=1))
     assert (ended.exit_code, ended.summary.state) == (ExitCode.FAILURE, State.FAILED)
     assert ended.summary.error_class is FailureClass.DATABASE_UNAVAILABLE
     assert world.database.execute("SELECT last_value FROM public.turn") == [(6,)], "five repetitions, no more"
@@ -252,6 +253,18 @@ def test_fault_67_no_transaction_is_open_while_google_is_waited_for(world: World
     pauses: list[float] = []
     succeeded(world.run(workspaces=[world.workspace("globex")], store=pausing(pauses.append)))
     assert pauses == [], "no session was ended, so nothing was repeated"
+    assert world.wrong(behind=of(ACME, BLOG)) == {}
+
+
+def test_fault_67_a_server_that_ends_idle_sessions_costs_new_ones_only(world: World) -> None:
+    """As managed databases do: what lay idle for a tenth of a second is gone when it is wanted again."""
+    world.database.execute(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET idle_session_timeout = 100', current_database()); END $$"
+    )
+    world.emulator.set_latency(150)
+    pauses: list[float] = []
+    succeeded(world.run(workspaces=[world.workspace("globex")], store=pausing(pauses.append)))
+    assert pauses, "a session was lost"
     assert world.wrong(behind=of(ACME, BLOG)) == {}
 
 
@@ -361,7 +374,7 @@ def crowded(world: World) -> Iterator[tuple[World, str]]:
 
 def test_fault_65_two_connections_serve_eight_threads(crowded: tuple[World, str]) -> None:
     world, _ = crowded
-    succeeded(world.run(limits=Limits(requests_per_second_per_property=100, concurrency=8)))
+    succeeded(world.run(limits=limits(concurrency=8, cells_per_property=4)))
     assert world.wrong() == {}
 
 
@@ -500,7 +513,7 @@ def test_fault_71_a_pooler_that_gives_each_transaction_another_session(world: Wo
     with pooler(postgres, size=3) as port:
         (world.database.secret / "port").write_text(str(port))
         world.faults({"match": {"operation": "query", "nth": 3, "times": 2}, "fault": {"kind": "html-500"}})
-        succeeded(world.run(limits=Limits(requests_per_second_per_property=100, concurrency=8)))
+        succeeded(world.run(limits=limits(concurrency=8, cells_per_property=4)))
         assert world.wrong() == {}
         world.heal()
         ended = world.run(command="check")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from contract import ExitCode, FailureClass, Limits, RunSpec, RunSummary, State
+from contract import ExitCode, FailureClass, RunSpec, RunSummary, State
 from emulator import Account, Property, run_emulator
 from tests.integration.faults.conftest import Beginning, copy_of
 from tests.integration.faults.server import LOCKED, own_server
@@ -29,6 +29,7 @@ from tests.integration.faults.world import (
     NOW,
     World,
     eventually,
+    limits,
     meanwhile,
     of,
     only,
@@ -38,6 +39,7 @@ from tests.postgres import fresh_database
 
 EVERYTHING = of(ACME, BLOG, GLOBEX)
 WORKERS = 4
+"""Threads of a launch with `limits()`: each has one cell in hand."""
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +83,42 @@ def cells_asked(world: World) -> set[tuple[str, str, str]]:
     }
 
 
+def test_fault_56_two_runs_at_once_leave_one_set_of_rows(process: Process) -> None:
+    """Two schedules that want the same properties at the same moment, as two processes."""
+    world = process.world
+    world.emulator.set_latency(10)
+    with zygote() as other:
+        first = world.spec(schedule_uid="uid-1", run_id="same-moment")
+        second = world.spec(schedule_uid="uid-2", run_id="same-moment")
+        process.start(first)
+        other.start({**world.variables(second), "GSC_SYNC_SUMMARY_PATH": ""}, world.folder / "other-logs")
+        assert (process.parent.wait(), other.wait()) == (ExitCode.SUCCESS, ExitCode.SUCCESS)
+    assert world.wrong() == {}
+    assert set(world.database.execute("SELECT schedule_uid, state FROM gsc.run WHERE run_id = 'same-moment'")) == {
+        ("uid-1", "complete"), ("uid-2", "complete"),
+    }  # fmt: skip
+
+
+def test_fault_56_two_launches_of_one_run_at_once_and_only_the_higher_goes_on(process: Process) -> None:
+    """The lower one is in the middle of its work when the higher one takes the run over."""
+    world = process.world
+    world.emulator.set_latency(40)
+    spec = world.spec(run_id="twice")
+    with zygote() as other:
+        process.start(spec)
+        eventually(lambda: len(cells_asked(world)) > 3)
+        taking = spec.model_copy(update={"launch": 2})
+        other.start({**world.variables(taking), "GSC_SYNC_SUMMARY_PATH": ""}, world.folder / "other-logs")
+        assert process.parent.wait() == ExitCode.FAILURE
+        assert process.summary.error_class is FailureClass.SUPERSEDED
+        assert other.wait() == ExitCode.SUCCESS
+    assert world.wrong() == {}
+
+
 def test_fault_75_sigterm_keeps_whole_cells_and_says_so_within_the_grace(process: Process) -> None:
     world = process.world
     world.emulator.set_latency(50)
-    spec = world.spec(limits=Limits(requests_per_second_per_property=100, concurrency=2, grace_seconds=10))
+    spec = world.spec(limits=limits(grace_seconds=10))
     pid = process.start(spec)
     eventually(lambda: len(cells_asked(world)) > 4)
     told = time.monotonic()
@@ -101,16 +135,15 @@ def test_fault_75_sigterm_keeps_whole_cells_and_says_so_within_the_grace(process
 
 
 def test_fault_76_kill_9_at_any_instant_costs_one_cell_a_worker(
-    process: Process, beginning: Beginning, postgres: str, record_property: Callable[[str, object], None]
+    process: Process, beginning: Beginning, postgres: str
 ) -> None:
     """At so many random instants of a run, seeded; GSC_KILLS=200 for all of them (`make test-kills`)."""
     world = process.world
     kills = int(os.environ.get("GSC_KILLS", "20"))
     draw = random.Random(20260317)
-    limits = Limits(requests_per_second_per_property=100, concurrency=WORKERS, cells_per_property=1)
     world.emulator.set_latency(3)
     begun = time.monotonic()
-    assert process.run(world.spec(limits=limits)) == ExitCode.SUCCESS
+    assert process.run(world.spec()) == ExitCode.SUCCESS
     whole = time.monotonic() - begun
     assert world.wrong() == {}
     asked_in_peace = len(cells_asked(world))
@@ -118,7 +151,7 @@ def test_fault_76_kill_9_at_any_instant_costs_one_cell_a_worker(
     for number in range(kills):
         copy_of(beginning.template, postgres, world.database)
         world.emulator.clear_requests()
-        spec = world.spec(run_id=f"kill-{number}", limits=limits)
+        spec = world.spec(run_id=f"kill-{number}")
         pid = process.start(spec)
         time.sleep(whole * draw.random())  # the instant, not a wait for anything
         os.kill(pid, signal.SIGKILL)
@@ -134,7 +167,7 @@ def test_fault_76_kill_9_at_any_instant_costs_one_cell_a_worker(
         assert world.wrong() == {}, f"kill {number}"
         outcomes["with cells"] += bool(before)
         outcomes["refetched"] += len(again)
-    record_property("kills", f"{kills} over {whole:.2f} s and {asked_in_peace} cells: {outcomes}")
+    sys.stdout.write(f"{kills} kills over {whole:.2f} s and {asked_in_peace} cells: {outcomes}\n")
     assert outcomes["with cells"] > kills / 3, "the instants must lie in the work"
 
 
@@ -169,8 +202,7 @@ def test_fault_76_kill_9_in_the_middle_of_copy(process: Process, row: int) -> No
 
 def test_fault_77_near_its_deadline_a_launch_saves_and_the_next_goes_on(world: World) -> None:
     world.emulator.set_latency(60)
-    limits = Limits(requests_per_second_per_property=100, concurrency=2)
-    spec = world.spec(timeout_seconds=1, limits=limits)
+    spec = world.spec(timeout_seconds=1)
     launches = []
     for launch in range(1, 12):
         ended = world.run(spec.model_copy(update={"launch": launch}))

@@ -14,11 +14,13 @@ from tests.integration.faults.world import (
     ACME,
     BLOG,
     CONFIG,
+    GLOBEX,
     Hurried,
     World,
     eventually,
     meanwhile,
     named,
+    of,
     only,
 )
 from tests.oracle.dimension_sets import differences, expected
@@ -128,3 +130,22 @@ def test_fault_48_the_hour_that_is_missing_and_the_hour_that_comes_twice(
         differences({(hour.astimezone(UTC), page): (*numbers,) for hour, page, *numbers in found}, wanted)
         == set()
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        pytest.param("https://blog.acme.example", BLOG, id="no slash at the end"),
+        pytest.param("HTTPS://Blog.ACME.example/", BLOG, id="upper case"),
+        pytest.param("sc-domain%3Aacme.example", ACME, id="percent-encoded"),
+    ],
+)
+def test_fault_52_a_name_spelled_otherwise_is_told_with_googles_spelling(
+    world: World, name: str, right: str
+) -> None:
+    ended = world.run(workspaces=[world.workspace("acme", properties=named(name)), world.workspace("globex")])
+    assert (ended.exit_code, ended.summary.state) == (ExitCode.SUCCESS, State.PARTIALLY_SUCCEEDED)
+    assert f"spelled {right} at Google" in ended.summary.failures[0].message
+    assert world.wrong(behind=of(ACME, BLOG)) == {}
+    assert {entry["property"] for entry in world.asked(operation="query")} == {GLOBEX}
+    world.heal()
