@@ -186,8 +186,10 @@ def _walk(ask: Ask) -> _Pass:
 
 
 def _step(page: Page, distinct: int, new: int) -> int:
-    """Ranks to go on by. A row that stands twice in an answer has one of them, and one that comes on top of all that was
-    asked for and is known already has none: counting those would step over others.
+    """Ranks to go on by.
+
+    A row that stands twice in an answer has one of them, and one that comes on top of all that was asked for and is
+    known already has none: counting those would step over others.
     """
     ranks = new if page.received > PAGE_ROWS else distinct
     return max(1, ranks + len(page.quarantined))
