@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 from sync.account import Probe, Site
 from sync.google.prints import digest_of_prints, prints_of
 from sync.plan.cells import AnyRow, DimensionRow, HourRow, Row, TotalsRow
-from sync.rows import MAX_POSITION, check_row, max_count, whole_text
+from sync.rows import MAX_POSITION, MAX_SUM, check_row, max_count, whole_text
 
 Key = tuple[Any, ...]
 """What tells the rows of an answer apart, in the order of its dimensions."""
@@ -216,7 +216,7 @@ def decode_probe(body: bytes) -> Probe:
         day = _day(keys[0]) if isinstance(keys, list) and keys else None
         for name, sums in (("impressions", impressions), ("clicks", clicks)):
             shown = row.get(name) if isinstance(row, dict) else None
-            if day is not None and isinstance(shown, int | float):
+            if day is not None and isinstance(shown, int | float) and 0 <= shown <= MAX_SUM:
                 sums[day] = sums.get(day, 0) + shown
     first = None
     if isinstance(metadata, dict):
@@ -233,7 +233,8 @@ def decode_sites(body: bytes) -> Sequence[Site]:
     if not isinstance(entries, list):
         raise BadBodyError("`siteEntry` is no list")
     return [
-        Site(entry["siteUrl"], str(entry.get("permissionLevel", "")))
+        # A name that no request can carry is shown by its escape: Google then refuses that property alone.
+        Site(whole_text(entry["siteUrl"]), whole_text(str(entry.get("permissionLevel", ""))[:40]))
         for entry in entries
         if isinstance(entry, dict) and isinstance(entry.get("siteUrl"), str) and entry["siteUrl"]
     ]

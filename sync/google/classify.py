@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any
 
 from contract import FailureClass
+from sync.rows import whole_text
 
 
 class Kind(Enum):
@@ -66,6 +67,8 @@ _TOKEN_TRANSIENT = {
     "rate_limit_exceeded",
 }
 _SKEW = re.compile(r"used too (early|late)|\biat\b|\bexp\b|short-lived", re.IGNORECASE)
+_TOKEN = re.compile(r"[!-~]{1,16384}")
+"""What a header can carry; anything else did not come from Google."""
 _MESSAGE_LENGTH = 300
 
 
@@ -87,7 +90,8 @@ def classify_token(status: int, headers: Mapping[str, str], body: bytes, now: da
     code = error if isinstance(error, str) else ""
     said = answer.get("error_description")
     described = _cut(said) if isinstance(said, str) and said else code
-    if status == 200 and isinstance(answer.get("access_token"), str) and answer["access_token"]:
+    token = answer.get("access_token")
+    if status == 200 and isinstance(token, str) and _TOKEN.fullmatch(token):
         return None
     if status in {408, 425, 429} or status >= 500 or code in _TOKEN_TRANSIENT:
         text = f"the token endpoint answered HTTP {status}"
@@ -233,4 +237,4 @@ def _said(error: dict[str, Any] | None) -> str:
 
 
 def _cut(text: str) -> str:
-    return text[:_MESSAGE_LENGTH].strip()
+    return whole_text(text[:_MESSAGE_LENGTH]).strip()

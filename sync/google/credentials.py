@@ -36,6 +36,8 @@ _NEEDED = {
     "authorized_user": ("client_id", "client_secret", "refresh_token"),
 }
 _DEFAULT_LIFETIME = 3600.0
+_LONGEST_LIFETIME = 24 * _DEFAULT_LIFETIME
+"""Beyond it a lifetime is nonsense, and the default is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +219,8 @@ class _Exchange(google.auth.transport.Request):
         if verdict is not None:
             raise TokenRefusedError(verdict)
         lifetime = json.loads(response.body).get("expires_in")
-        if isinstance(lifetime, int | float) and lifetime > 0:
+        if isinstance(lifetime, int | float) and 0 < lifetime < _LONGEST_LIFETIME:
             self.lifetime = float(lifetime)
         # google-auth adds expires_in to its own clock and chokes on what is no number; ours above is what counts.
-        answer = {**json.loads(response.body), "expires_in": int(min(self.lifetime, _DEFAULT_LIFETIME * 24))}
+        answer = {**json.loads(response.body), "expires_in": int(self.lifetime)}
         return _Answer(response.status, response.headers, json.dumps(answer).encode())

@@ -6,7 +6,9 @@ properties and token answers, and RunSpecs. Nothing here knows how the bytes wer
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from contract import ContractError, RunSpec
@@ -58,16 +60,22 @@ def holds(page: Page) -> None:
 
 def answers(body: bytes) -> None:
     """Whatever is answered in place of rows is understood as something, and quoted only in part."""
-    for decode in (decode_probe, decode_sites):
-        try:
-            decode(body)
-        except BadBodyError:
-            continue
+    with suppress(BadBodyError):
+        probe = decode_probe(body)
+        assert all(
+            0 <= shown < float("inf") for shown in (*probe.impressions.values(), *probe.clicks.values())
+        )
+    with suppress(BadBodyError):
+        for site in decode_sites(body):
+            f"{site.url} {site.permission}".encode()
     for status in STATUSES:
         for judge in (classify, classify_token):
             verdict = judge(status, {"retry-after": body[:40].decode("latin-1")}, body, NOW)
+            if verdict is None and judge is classify_token:
+                str(json.loads(body.decode("utf-8-sig", "replace"))["access_token"]).encode("latin-1")
             if verdict is not None:
-                assert len(verdict.message) < 2000
+                assert len(verdict.message) < 10_000
+                verdict.message.encode()
                 assert verdict.retry_after is None or verdict.retry_after >= 0
     assert classify(403, {}, body, NOW) is not None, "a refusal is never taken for an answer"
 

@@ -207,6 +207,20 @@ def test_a_probe_reads_both_spellings_and_ignores_rows_that_are_none():
         assert not probe.shows_rows(date(2026, 6, 9))
 
 
+@pytest.mark.parametrize("number", ["1e999", "1e308", "-1", "1" + "0" * 400, "NaN", '"7"', "null"])
+def test_totals_beyond_all_sense_are_no_totals(number):
+    body = f'{{"rows": [{{"keys": ["2026-03-18"], "clicks": 3, "impressions": {number}}}]}}'
+    probe = decode_probe(body.encode())
+    assert dict(probe.impressions) == {}
+    assert list(probe.clicks.values()) == [3]
+
+
+def test_a_property_with_a_broken_name_can_be_asked_for():
+    (site,) = decode_sites(b'{"siteEntry": [{"siteUrl": "https://\\ud800/", "permissionLevel": "\\udfff"}]}')
+    assert site.url == "https://\\ud800/"
+    f"{site.url}{site.permission}".encode()
+
+
 def test_a_probe_may_say_nothing():
     assert decode_probe(b"{}") == Probe(None, {})
     with pytest.raises(BadBodyError):

@@ -282,6 +282,21 @@ def test_what_is_no_refusal_is_none(body):
         pytest.param(502, None, Kind.TRANSIENT, FailureClass.GOOGLE_UNAVAILABLE, id="502"),
         pytest.param(429, None, Kind.TRANSIENT, FailureClass.GOOGLE_UNAVAILABLE, id="429"),
         pytest.param(403, None, Kind.BAD_ANSWER, FailureClass.GOOGLE_UNAVAILABLE, id="HTML from a proxy"),
+        *(
+            pytest.param(
+                200,
+                {"access_token": text},
+                Kind.BAD_ANSWER,
+                FailureClass.GOOGLE_UNAVAILABLE,
+                id=f"a token with {name}",
+            )
+            for name, text in (
+                ("a line end", "ya29.x\r\nX: y"),
+                ("a space", "ya 29"),
+                ("a snowman", "\u2603"),
+                ("no end", "x" * 20_000),
+            )
+        ),
         pytest.param(
             200, {"id_token": "x"}, Kind.BAD_ANSWER, FailureClass.GOOGLE_UNAVAILABLE, id="200 without a token"
         ),
@@ -327,3 +342,10 @@ def test_messages_are_cut():
     verdict = classify(403, {}, legacy("x" * 10_000, "forbidden"), NOW)
     assert verdict is not None
     assert len(verdict.message) < 512
+
+
+def test_messages_can_be_written_anywhere():
+    said = {"error": {"code": 403, "message": "broken \ud800", "errors": [{"reason": "forbidden"}]}}
+    verdict = classify(403, {}, json.dumps(said).encode(), NOW)
+    assert "broken \\ud800" in verdict.message
+    verdict.message.encode()

@@ -217,7 +217,7 @@ def test_one_token_serves_until_shortly_before_its_end(tmp_path):
     assert tokens.get() == "t2"
 
 
-@pytest.mark.parametrize("expires", [None, "soon", -5, 0])
+@pytest.mark.parametrize("expires", [None, "soon", -5, 0, 10**400, 1e308])
 def test_a_token_without_a_sensible_lifetime_is_taken_for_an_hour(tmp_path, expires):
     endpoint = Endpoint(answer(200, {"access_token": "t", "expires_in": expires}))
     assert FileMinter(workspace(tmp_path), endpoint, TOKEN_URL, clock().now).mint() == Token("t", 3600.0)
