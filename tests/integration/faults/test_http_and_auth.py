@@ -70,6 +70,17 @@ PASSING = [
     ),
     pytest.param([token("status", 3, status=429, body="<html>")], id="fault_03 token endpoint 429"),
     pytest.param([token("short-lived-token", seconds=1)], id="fault_04 tokens that live a second"),
+    pytest.param(
+        [token("status", 1, status=200, json_body={"access_token": "x", "expires_in": 10**400})],
+        id="fault_04 a lifetime beyond all numbers, and a token that is none",
+    ),
+    *(
+        pytest.param(
+            [token("status", 2, status=200, json_body={"access_token": text})],
+            id=f"fault_23 a token with {name}",
+        )
+        for name, text in (("a line end", "x\r\nX: y"), ("a snowman", "\u2603"))
+    ),
     pytest.param([token("invalid-grant", 2, message=SKEWED)], id="fault_04 token used too early, twice"),
     *(
         pytest.param([once(kind, 3)], id=f"fault_05 {kind}")

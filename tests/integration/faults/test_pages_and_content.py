@@ -45,7 +45,19 @@ def page(kind: str, match: Rule | None = None, **fault: Any) -> Rule:
     return {"match": where | (match or {}), "fault": {"kind": kind, **fault}}
 
 
+BEYOND = {"rows": [{"keys": ["2026-03-18"], "clicks": 10**400, "impressions": 1e308}, {"keys": [7]}, 7]}
+"""Totals beyond all numbers."""
+
 PASSING = [
+    pytest.param(
+        [
+            {
+                "match": {"operation": "query", "grouped_by": "date"},
+                "fault": {"kind": "status", "status": 200, "json_body": BEYOND},
+            }
+        ],
+        id="fault_36 totals beyond all numbers",
+    ),
     pytest.param([page("empty-rows", {"day": "2026-03-17", "times": 1})], id="fault_24 empty once"),
     pytest.param([page("short-page", {"start_row": 0}, rows=13)], id="fault_25 short pages with more behind"),
     pytest.param([page("long-page", {"start_row": 0}, rows=10)], id="fault_26 longer than asked for"),
@@ -378,3 +390,17 @@ def test_fault_47_markup_in_a_property_name_is_data(database: Database, tmp_path
     assert ended.summary.state is State.FAILED
     assert all("event" not in line or line["event"] != "forged" for line in ended.events)
     assert not set(ended.summary.message) & {"\u202e", "\u2028"}
+
+
+def test_fault_43_a_property_whose_name_no_request_can_carry_fails_alone(world: World) -> None:
+    names = f'{{"siteUrl": "{BLOG}", "permissionLevel": "siteOwner"}}, {{"siteUrl": "https://\\ud800/"}}'
+    world.faults(
+        {
+            "match": {"operation": "sites.list"},
+            "fault": {"kind": "status", "status": 200, "body": f'{{"siteEntry": [{names}]}}'},
+        }
+    )
+    ended = world.run(workspaces=[world.workspace("acme")])
+    assert ended.failures() == {"acme": FailureClass.PERMISSION_DENIED}
+    assert world.wrong(behind=lambda cell: cell[0] != BLOG) == {}, "the other property is synced"
+    world.heal()
