@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from contract import ContractError, RunSpec
 from sync.google.answers import _SHAPES, BadBodyError, Page, PageDecoder, decode_probe, decode_sites
 from sync.google.classify import classify, classify_token
+from sync.google.prints import digest_of_prints
 from sync.rows import MAX_POSITION, MAX_RAW_CHARACTERS, max_count
 
 NOW = datetime(2026, 3, 18, 18, tzinfo=UTC)
@@ -36,6 +37,11 @@ def pages(body: bytes) -> None:
         assert careful.received == page.received, f"both ways see as many rows of {dimensions}"
         if not page.quarantined:
             assert careful.rows == page.rows
+        if page.prints:
+            known = decode(body, digest_of_prints(page.prints))
+            assert known.received == page.received
+            assert known.read is not None
+            assert known.read().rows == page.rows, "what is known by its bytes is read as it was"
 
 
 def holds(page: Page) -> None:
