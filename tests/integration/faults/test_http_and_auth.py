@@ -31,6 +31,7 @@ from tests.integration.faults.world import (
     named,
     of,
     only,
+    shared_budgets,
 )
 
 Rule = dict[str, Any]
@@ -145,6 +146,9 @@ def everything_of_acme(cell: CellName) -> bool:
     return cell[0] in {ACME, BLOG}
 
 
+AT_ONE_PROPERTY = 2
+"""Threads that `limits()` allows at one property: so many may have asked before the first is refused."""
+
 PERMISSION = {"error": {"code": 403, "message": "x", "errors": [{"domain": "global", "reason": "forbidden"}]}}
 LASTING = [
     pytest.param([rule("permission-403")], FailureClass.PERMISSION_DENIED, "permission", 1, only(ACME), id="fault_08"),
@@ -188,7 +192,8 @@ def test_what_lasts_costs_what_it_concerns_and_nothing_else(
     assert (ended.exit_code, ended.summary.state) == (ExitCode.SUCCESS, State.PARTIALLY_SUCCEEDED)
     assert ended.failures() == {"acme": failure}
     assert says in ended.summary.failures[0].message
-    assert len([entry for entry in world.asked() if entry["fault"]]) <= most, "no storm of retries"
+    refused = len([entry for entry in world.asked() if entry["fault"]])
+    assert refused <= most * AT_ONE_PROPERTY, "no storm of retries"
     assert world.wrong(behind=behind) == {}, "rows stay as they were, those of others are right"
     assert ended.summary.rows_deleted >= 0
     world.heal()
@@ -236,7 +241,7 @@ def test_fault_06_load_quota_rests_the_property_and_a_later_launch_goes_on(world
     for launch in (1, 2, 3):
         if launch == 3:
             world.rests_are_over()
-        ended = world.run(spec.model_copy(update={"launch": launch}))
+        ended = world.run(spec.model_copy(update={"launch": launch}), store=shared_budgets)
         assert (ended.exit_code, ended.summary.state) == (ExitCode.SNOOZED, State.SNOOZED)
         assert ended.summary.error_class is FailureClass.LOAD_QUOTA
         assert ended.summary.snooze_seconds >= 890
@@ -247,7 +252,7 @@ def test_fault_06_load_quota_rests_the_property_and_a_later_launch_goes_on(world
     assert refused[1] < refused[2] <= 4
     world.faults()
     world.rests_are_over()
-    ended = world.run(spec.model_copy(update={"launch": 4}))
+    ended = world.run(spec.model_copy(update={"launch": 4}), store=shared_budgets)
     assert (ended.exit_code, ended.summary.state) == (ExitCode.SUCCESS, State.SUCCEEDED)
     assert world.wrong() == {}
 
@@ -255,7 +260,7 @@ def test_fault_06_load_quota_rests_the_property_and_a_later_launch_goes_on(world
 def test_fault_07_a_spent_day_stops_the_project_until_midnight_in_california(world: World) -> None:
     world.faults(rule("daily-403", {"account": "acme", "property": None}))
     spec = world.spec()
-    ended = world.run(spec)
+    ended = world.run(spec, store=shared_budgets)
     assert (ended.exit_code, ended.summary.state) == (ExitCode.SNOOZED, State.SNOOZED)
     assert ended.summary.error_class is FailureClass.DAILY_QUOTA
     midnight = NEXT_DAY.replace(hour=7) + timedelta(days=1)
@@ -264,7 +269,7 @@ def test_fault_07_a_spent_day_stops_the_project_until_midnight_in_california(wor
     assert world.wrong(behind=everything_of_acme) == {}, "another project goes on"
     world.faults()
     world.emulator.clear_requests()
-    ended = world.run(spec.model_copy(update={"launch": 2}))
+    ended = world.run(spec.model_copy(update={"launch": 2}), store=shared_budgets)
     assert (ended.exit_code, ended.summary.state) == (ExitCode.SNOOZED, State.SNOOZED)
     assert world.asked(operation="query", account="acme") == [], "not before midnight"
     world.heal()

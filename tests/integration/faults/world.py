@@ -28,6 +28,7 @@ from emulator import Account, Config, EmulatorThread, Property, pacific_day, sta
 from sync.__main__ import World as Surroundings
 from sync.__main__ import cli
 from sync.clock import Clock, SystemClock
+from sync.quota.memory import MemoryQuotaTable
 from sync.store.port import Store
 from sync.store.postgres import PostgresStore
 from tests.postgres import Database
@@ -58,18 +59,31 @@ CellName = tuple[str, str, date]
 
 
 class Hurried(SystemClock):
-    """The emulator's date; pauses are noted and cut short. Monotonic time is real."""
+    """The emulator's date. A pause is noted, and skipped but for a few milliseconds: monotonic time jumps to its end."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
+        self._lock = threading.Lock()
+        self._skipped = 0.0
         self.pauses: list[float] = []
 
     def now(self) -> datetime:
         return self._now
 
+    def monotonic(self) -> float:
+        return time.monotonic() + self._skipped
+
+    def passing(self) -> datetime:
+        """A wall clock that goes on with the pauses."""
+        return self._now + timedelta(seconds=self.monotonic())
+
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        self.pauses.append(seconds)
-        return event.wait(min(max(seconds, 0.0), 0.005))
+        ends = self.monotonic() + seconds
+        told = event.wait(min(max(seconds, 0.0), 0.005))
+        with self._lock:
+            self.pauses.append(seconds)
+            self._skipped = max(self._skipped, ends - time.monotonic())
+        return told
 
 
 @dataclass(frozen=True)
@@ -90,8 +104,34 @@ class Ended:
         return {failure.workspace: failure.failure_class for failure in self.summary.failures}
 
 
+class OwnBudgets(PostgresStore):
+    """The real store, but for the budgets of requests: they are in memory, and their clock is the launch's.
+
+    Postgres's own clock cannot be hurried, so pauses after refusals would take their real time. Stories of budgets that
+    outlive a launch use `shared_budgets`.
+    """
+
+    clock: Hurried
+
+    def quotas(self) -> MemoryQuotaTable:  # type: ignore[override]  # the port's other adapter
+        return MemoryQuotaTable(self.clock.passing)
+
+
 def hurried_store(spec: RunSpec, clock: Clock) -> Store:
     """The real store; only its pauses are short."""
+    assert isinstance(clock, Hurried)
+    made = OwnBudgets(
+        spec.destination,
+        pool_size=spec.limits.concurrency,
+        clock=clock.now,
+        sleep=lambda seconds: time.sleep(min(seconds, 0.02)),
+    )
+    made.clock = clock
+    return made
+
+
+def shared_budgets(spec: RunSpec, clock: Clock) -> Store:
+    """The real store with its table of budgets."""
     return PostgresStore(
         spec.destination,
         pool_size=spec.limits.concurrency,
