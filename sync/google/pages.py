@@ -63,6 +63,8 @@ class _Pass:
     received: int = 0
     ranks: int = 0
     """Distinct rows that the walk through the pages promised: what `rows` must reach."""
+    back: int = 0
+    """Rows of the last page that the next question asks for again, since they may have had no rank of their own."""
     duplicates: int = 0
     conflicts: int = 0
     saturated: bool = False
@@ -171,14 +173,21 @@ def _walk(ask: Ask) -> _Pass:
         known = len(walked.quarantined)
         start = walked.received
         distinct, new = walked.take(page)
-        stale = stale + 1 if new == 0 and len(walked.quarantined) == known else 0
+        # What is known again because the last step went back a little says nothing about rows that are missing.
+        explained = distinct - new if distinct - new <= walked.back else 0
+        idle = new == 0 and len(walked.quarantined) == known
+        stale = (
+            stale + 1 if idle and not (explained and distinct + len(page.quarantined) == page.received) else 0
+        )
         if stale >= STALE_PAGES or (stale and distinct >= NO_COINCIDENCE_ROWS):
             raise BadAnswer(
                 "Google's answer to a later page brought nothing new: the start row seems to be ignored."
             )
-        walked.received += _step(page, distinct, new)
-        walked.ranks += distinct
-        walked.duplicates += page.received - len(page.quarantined) - new
+        step = _step(page, distinct, new)
+        walked.received += step
+        walked.back = max(0, page.received - step)
+        walked.ranks += distinct - explained
+        walked.duplicates += page.received - len(page.quarantined) - new - explained
         if walked.received >= CAP_ROWS:
             walked.saturated = True
             return walked
