@@ -151,7 +151,8 @@ def _learn(
 ) -> tuple[Learned, bool]:
     known, limit = bucket.learned, bucket.limit(ceilings)
     if ask.refused_of_epoch and ask.epoch == known.epoch:
-        used = bucket.minute.recent(now)
+        # A rate that was learnt is what was asked at; a configured one may be far above what was ever used.
+        used = bucket.minute.recent(now) if known.rate is None else None
         return known.lower(limit if used is None else min(limit, used), bucket.minute, now), True
     if wanted >= BINDING * limit or now - bucket.touched_at > IDLE_SECONDS:
         return known.rise(now, HEADROOM * max(ceilings)), False

@@ -97,13 +97,15 @@ class Held:
         if first and grant.fresh:
             self.pace = Pace(rate, self.pace.issued - self.waiting + burst_of(rate), self.pace.issued, now)
         if grant.pause > 0:
-            self.pace = self.pace.pause(now + grant.pause, now)
+            self.pace = self.pace.pause(now + grant.pause, now, self.waiting)
         self.rest, self.rest_until = grant.rest, now + grant.rest_seconds
 
     def unheard(self, now: float) -> None:
         """Nobody could be told: a refusal slows this launch down all the same, at once."""
         if self.refused_of_epoch and self.granted is not None:
-            self.pace = self.pace.at_rate(self.pace.rate * BURST_FACTOR, now).pause(now + FIRST_PAUSE, now)
+            self.pace = self.pace.at_rate(self.pace.rate * BURST_FACTOR, now).pause(
+                now + FIRST_PAUSE, now, self.waiting
+            )
             self.refused_of_epoch = False
 
     def drift(self, now: float) -> bool:

@@ -38,11 +38,16 @@ class Pace:
         filled = self.fill(now)
         return replace(filled, rate=rate, produced=min(filled.produced, filled.issued + burst_of(rate)))
 
-    def pause(self, until: float, now: float) -> Pace:
-        """Nothing before then, and no saved burst after it."""
+    def pause(self, until: float, now: float, waiting: int = 0) -> Pace:
+        """Nothing before then, and after it no saved burst.
+
+        The tickets of those who are `waiting`, perhaps for another budget, are to be earned anew: they would all go at once.
+        """
         filled = self.fill(now)
         return replace(
-            filled, produced=min(filled.produced, filled.issued), paused_until=max(self.paused_until, until)
+            filled,
+            produced=min(filled.produced, filled.issued - waiting),
+            paused_until=max(self.paused_until, until),
         )
 
     def queue(self) -> Pace:

@@ -138,7 +138,7 @@ def test_a_rate_that_had_risen_was_only_just_too_high() -> None:
     risen = table.bucket.learned.rate
     assert risen is not None
     assert risen > 5.25
-    assert table.refused().learned == pytest.approx(0.9 * 5, rel=0.01), "of what was used of it"
+    assert table.refused().learned == pytest.approx(0.9 * risen, rel=0.01)
 
 
 def test_with_nothing_accepted_at_all_it_ends_at_the_slowest_and_asks_ever_less() -> None:

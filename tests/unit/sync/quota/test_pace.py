@@ -52,6 +52,15 @@ def test_in_a_pause_nothing_flows_and_after_it_nothing_is_saved() -> None:
     assert waits(paused.fill(3.1), 2, 3.1) == pytest.approx([0, 0.1])
 
 
+def test_after_a_pause_those_who_waited_for_another_budget_do_not_go_all_at_once() -> None:
+    """Nine whose tickets were worth a request here, while the other budget kept them."""
+    queued = pace(100)
+    for _ in range(9):
+        queued = queued.queue()
+    paused = queued.pause(1.0, 0.0, waiting=9).at_rate(1, 0.0)
+    assert [round(paused.wait(ticket, 0.0), 6) for ticket in (1, 2, 9)] == [2, 3, 10]
+
+
 def test_who_leaves_the_queue_lets_the_others_move_up() -> None:
     queued = pace(1, 0).queue().queue()
     assert queued.leave().wait(2, 0.0) == pytest.approx(1)
