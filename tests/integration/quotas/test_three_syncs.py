@@ -36,7 +36,6 @@ def test_one_user_in_three_syncs(database: Database, tmp_path: Path) -> None:
         accepted = here.accepted(begin, begin + MEASURED)
         by_sync = Counter(prop for at, _, prop, _ in asked if begin <= at < begin + MEASURED)
         shares = [sum(by_sync[prop.url] for prop in properties[4 * n : 4 * n + 4]) for n in range(3)]
-        print(f"accepted {accepted} of 1200, refused {here.refused()}, shares {shares}")  # noqa: T201
         assert accepted >= 0.9 * 1200
         assert here.refused() <= A_FEW
         assert busiest_minute([at for at, status, _, _ in asked if status == 200]) <= 1200
@@ -58,7 +57,6 @@ def test_one_property_in_three_syncs(database: Database, tmp_path: Path) -> None
         here.wait()
         begin = here.asked()[0][0] + SETTLED
         accepted = here.accepted(begin, begin + MEASURED)
-        print(f"accepted {accepted} of 1200, refused {here.refused()}")  # noqa: T201
         assert accepted >= 0.9 * 1200
         assert here.refused() <= A_FEW
 
@@ -87,18 +85,16 @@ def test_a_new_project_in_three_syncs(
     with scene(config(users, properties, quotas), database, tmp_path) as here:
         for number in range(3):
             mine = properties[3 * number : 3 * number + 3]
-            here.start(
-                f"s{number}", account=f"user{number}", properties=mine, seconds=seconds, limits=limits
-            )
+            here.start(f"s{number}", account=f"user{number}", properties=mine, seconds=seconds, limits=limits)
         here.wait()
         asked = here.asked()
         begin = asked[0][0] + timedelta(seconds=settled)
         accepted = here.accepted(begin, begin + MEASURED)
-        print(f"accepted {accepted} of 60, refused {here.refused()}")  # noqa: T201
-        print([(round((at - asked[0][0]).total_seconds(), 1), acc) for at, st, _, acc in asked if st != 200])
-        times = Counter(int((at - asked[0][0]).total_seconds() // 5) for at, st, _, _ in asked if st == 200)
-        print([times[n] for n in range(seconds // 5)])
-        print(here.quota("scope, name, learned, last_minute, asked, refused"))
-        print([ (s.name, e["measurements"], e["metadata"]) for s in here.syncs for e in s.events("quota.learned")])
+            [
+                (s.name, e["measurements"], e["metadata"])
+                for s in here.syncs
+                for e in s.events("quota.learned")
+            ]
+        )
         assert accepted >= 0.9 * 60
         assert here.refused() <= a_few
