@@ -36,7 +36,7 @@ def test_one_user_in_three_syncs(database: Database, tmp_path: Path) -> None:
         accepted = here.accepted(begin, begin + MEASURED)
         by_sync = Counter(prop for at, _, prop, _ in asked if begin <= at < begin + MEASURED)
         shares = [sum(by_sync[prop.url] for prop in properties[4 * n : 4 * n + 4]) for n in range(3)]
-        assert accepted >= 0.9 * 1200
+        assert accepted >= 0.9 * 1200, f"{accepted} accepted, {here.refused()} refused"
         assert here.refused() <= A_FEW
         assert busiest_minute([at for at, status, _, _ in asked if status == 200]) <= 1200
         assert min(shares) >= 0.75 * max(shares), "fairly shared"
@@ -57,7 +57,7 @@ def test_one_property_in_three_syncs(database: Database, tmp_path: Path) -> None
         here.wait()
         begin = here.asked()[0][0] + SETTLED
         accepted = here.accepted(begin, begin + MEASURED)
-        assert accepted >= 0.9 * 1200
+        assert accepted >= 0.9 * 1200, f"{accepted} accepted, {here.refused()} refused"
         assert here.refused() <= A_FEW
 
 
@@ -90,11 +90,5 @@ def test_a_new_project_in_three_syncs(
         asked = here.asked()
         begin = asked[0][0] + timedelta(seconds=settled)
         accepted = here.accepted(begin, begin + MEASURED)
-            [
-                (s.name, e["measurements"], e["metadata"])
-                for s in here.syncs
-                for e in s.events("quota.learned")
-            ]
-        )
-        assert accepted >= 0.9 * 60
+        assert accepted >= 0.9 * 60, f"{accepted} accepted, {here.refused()} refused"
         assert here.refused() <= a_few
