@@ -18,8 +18,12 @@ DimensionSet = Literal[
     "page-query", "totals", "page", "query", "country", "device", "search-appearance", "hourly"
 ]
 
+Inventory = Literal["properties", "sitemaps"]
+"""What may be kept beside facts."""
+
 SEARCH_TYPES: tuple[SearchType, ...] = get_args(SearchType)
 DIMENSION_SETS: tuple[DimensionSet, ...] = get_args(DimensionSet)
+INVENTORIES: tuple[Inventory, ...] = get_args(Inventory)
 
 WANTED: Mapping[DimensionSet, tuple[str, ...]] = {
     "page-query": ("page", "query", "country", "device"),

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from contract.dimension_sets import DimensionSet, SearchType, nothing_left
+from contract.dimension_sets import DimensionSet, Inventory, SearchType, nothing_left
 from contract.document import Document
 
 ENVIRONMENT_VARIABLE = "GSC_SYNC_RUN_SPEC"
@@ -132,6 +132,10 @@ class Limits(Document):
     """Of the Cloud project behind a credential; new ones often have 60."""
     load_cooldown_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
     """How long a property rests after a load-quota refusal; Google says 15 minutes."""
+    split_requests_per_cell: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Requests that may be spent on reading a cell at Google's cap of 50,000 rows in parts; 0 leaves it cut."""
+    inspections_per_property: Annotated[int, Field(ge=0, le=2000)] = 0
+    """Pages of each property that are inspected in Google's index on one Pacific day; Google allows 2,000."""
     grace_seconds: Annotated[int, Field(ge=1, le=600)] = 30
     """Between SIGTERM and SIGKILL."""
 
@@ -163,6 +167,8 @@ class RunSpec(Document):
     search_types: Annotated[list[SearchType], Field(min_length=1, max_length=6)] = ["web"]
     dimension_sets: Annotated[list[DimensionSet], Field(min_length=1, max_length=8)] = ["page-query"]
     """How rows are broken down; each set has a table of its own, since sums of one are not those of another."""
+    inventory: Annotated[list[Inventory], Field(max_length=2)] = []
+    """What to keep beside facts: properties with their permissions, sitemaps."""
     workspaces: Annotated[list[Workspace], Field(min_length=1, max_length=100)]
     destination: Destination
     limits: Limits = Limits()

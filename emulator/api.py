@@ -24,6 +24,7 @@ from emulator.dataset import ROW_BYTES, Dataset
 from emulator.errors import ApiError, TokenError
 from emulator.faults import PAGE_FAULTS, Fault, Script
 from emulator.fields import Tree, apply, check, parse_fields
+from emulator.inspection import inspected
 from emulator.keys import Keys
 from emulator.mangle import encode, faulty_rows
 from emulator.pacific import pacific_day
@@ -121,6 +122,8 @@ class Api:
             return self._query(call, account, mask, fault, gzip=gzip)
         if level == "siteRestrictedUser":
             raise errors.no_permission(call.site)
+        if call.operation == "inspect":
+            return self._inspect(call)
         entries = sitemaps_of(self.dataset.property_of(call.site))
         if call.operation == "sitemaps.list":
             return json_answer(apply(mask, {"sitemap": entries} if entries else {}))
@@ -128,6 +131,14 @@ class Api:
             if entry["path"] == call.feedpath:
                 return json_answer(apply(mask, entry))
         raise errors.not_found(f"'{call.feedpath}' is not a known sitemap.")
+
+    def _inspect(self, call: Call) -> Answer:
+        prop = self.dataset.property_of(call.site)
+        with self._lock:
+            refused = self._quotas.admit_inspection(prop, self.clock.elapsed(), pacific_day(self.clock.now()))
+        if refused:
+            raise refused
+        return json_answer(inspected(self.config.seed, call.site, call.hint("inspectionUrl")))
 
     def _query(self, call: Call, account: Account, mask: Tree, fault: Fault | None, *, gzip: bool) -> Answer:
         if not call.valid_json:

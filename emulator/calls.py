@@ -15,6 +15,7 @@ from emulator.config import SEARCH_TYPES
 
 PREFIX = "/webmasters/v3"
 _SEARCH_TYPES = {name.lower(): name for name in SEARCH_TYPES}
+INSPECTION_PATH = "/v1/urlInspection/index:inspect"
 TOKEN_PATHS = ("/token", "/oauth2/v4/token", "/o/oauth2/token")
 
 
@@ -65,6 +66,11 @@ def parse_call(method: str, raw_target: str, body: bytes, account: str = "") -> 
     parameters = dict(parse_qsl(query, keep_blank_values=True))
     if path in TOKEN_PATHS:
         return Call("token" if method == "POST" else "", parameters=parameters)
+    if path == INSPECTION_PATH:
+        parsed, valid = _json(body)
+        site = parsed.get("siteUrl") if isinstance(parsed, dict) else None
+        operation = "inspect" if method == "POST" else ""
+        return Call(operation, site if isinstance(site, str) else "", "", parameters, account, parsed, valid)
     segments = path.removeprefix(PREFIX).strip("/").split("/")
     if segments[0] != "sites":
         return Call("", parameters=parameters)

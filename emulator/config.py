@@ -78,8 +78,14 @@ def documented_quotas(*, new_project: bool = False, per_second: int | None = Non
     not published; older documentation had 50.
     """
     site = Quota(per_minute=1200, per_second=per_second)
+    inspection = Quota(per_minute=600, per_day=2000)
     project = Quota(per_minute=60 if new_project else 40_000, per_day=30_000_000)
-    return {"property_quota": site, "account_quota": site, "project_quota": project}
+    return {
+        "property_quota": site,
+        "account_quota": site,
+        "project_quota": project,
+        "inspection_quota": inspection,
+    }
 
 
 class Config(Model):
@@ -113,6 +119,8 @@ class Config(Model):
     property_quota: Quota = Quota()
     account_quota: Quota = Quota()
     project_quota: Quota = Quota()
+    inspection_quota: Quota = Quota()
+    """Of URL inspection, for each property."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -38,7 +38,7 @@ PoisonText = Literal[
     "date-outside", "negative", "nan", "infinity", "huge-number", "beyond-int32", "string-number", "fractional-clicks",
     "clicks-above-impressions", "no-position", "zero-row", "unknown-fields", "look-alikes",
 ]  # fmt: skip
-Operation = Literal["query", "sites.list", "sites.get", "sitemaps.list", "sitemaps.get", "token"]
+Operation = Literal["query", "sites.list", "sites.get", "sitemaps.list", "sitemaps.get", "inspect", "token"]
 REFUSALS: tuple[str, ...] = get_args(Refusal)
 PAGE_FAULTS: tuple[str, ...] = get_args(PageFault)
 DELIVERIES: tuple[str, ...] = get_args(Delivery)

@@ -124,6 +124,16 @@ class Quotas:
             self._meters[key].count(quota, units, elapsed)
         return None
 
+    def admit_inspection(self, prop: Property, elapsed: float, today: date) -> ApiError | None:
+        """The same for URL inspection, which has limits of its own and shares none with search analytics."""
+        meter = self._meters[f"inspection {prop.url}"]
+        meter.turn(today)
+        quota = self._config.inspection_quota
+        refusal = meter.refusal(quota, 1, elapsed, errors.rate_quota)
+        if refusal is None:
+            meter.count(quota, 1, elapsed)
+        return refusal
+
     def _rate(self, reason: str) -> ApiError:
         if self._config.quota_status == 429:
             return errors.too_many_requests("1")

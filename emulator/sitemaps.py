@@ -24,4 +24,8 @@ def _entry(home: str, number: int) -> dict[str, Any]:
     }
     if number % 2 == 0:
         entry |= {"isSitemapsIndex": True, "warnings": "3"}
+    if number % 3 == 0:
+        entry |= {"isPending": True, "errors": str(number), "type": "rssFeed"}
+        entry["contents"].append({"type": "image", "submitted": str(10**12 + number)})
+        del entry["lastDownloaded"]
     return entry

@@ -15,6 +15,8 @@ from contract import Workspace
 from contract.dimension_sets import SearchType
 from contract.run_spec import DataState
 from sync.plan.cells import Cell, FetchedCell
+from sync.plan.inspection import Inspection
+from sync.plan.inventory import Sitemap
 from sync.plan.totals import Totals
 
 
@@ -70,11 +72,26 @@ class Account(Protocol):
         final: bool,
         data_state: DataState,
         expect_rows: bool,
+        split_requests: int = 0,
         known: bytes = b"",
     ) -> FetchedCell:
         """The whole cell, from all its pages; `expect_rows` says that an empty answer deserves a second question.
 
         `known` is the digest of the version that is stored: when the answer says the same, its rows stay undecoded.
+
+        A cell at Google's cap is asked for again in parts, for at most `split_requests` more; 0 leaves it cut.
+
+        Raises PropertyError besides those of `sites`.
+        """
+
+    def sitemaps(self, property_: str) -> Sequence[Sitemap]:
+        """The sitemaps of a property, distinct by path.
+
+        Raises PropertyError besides those of `sites`.
+        """
+
+    def inspect(self, property_: str, page: str) -> Inspection:
+        """What Google's index says of one page of the property.
 
         Raises PropertyError besides those of `sites`.
         """

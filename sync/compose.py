@@ -147,6 +147,7 @@ def parts(
     accounts = GoogleAccess(
         transport=transport,
         base_url=settings.api_base_url,
+        inspection_url=settings.inspection_base_url,
         token_url=settings.token_url,
         clock=clock,
         sleep=stop.sleep,

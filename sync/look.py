@@ -49,6 +49,7 @@ def guess(made: Parts, found: Sequence[Found], store: Store | None = None) -> Es
         dimension_sets=spec.dimension_sets,
         concurrency=spec.limits.concurrency,
         requests_per_second_per_property=spec.limits.requests_per_second_per_property,
+        sitemaps="sitemaps" in spec.inventory,
     )
 
 

@@ -29,6 +29,8 @@ from sync.errors import (
     QuotaError,
     SyncError,
 )
+from sync.inspections import inspect_pages
+from sync.inventory import sync_sitemaps
 from sync.launch import Halt, Launch
 from sync.outcomes import Ending, PropertyOutcome
 from sync.plan.catch_up import Pair
@@ -89,6 +91,7 @@ class PropertySync:
         self._troubles = 0
         self._plan: PropertyPlan | None = None
         self._probes_left = 0
+        self._inspected = not launch.spec.limits.inspections_per_property
         self._probes: dict[SearchType, Probe] = {}
         self._final_days: set[tuple[Pair, date]] = set()
         self._density: dict[Pair, float] = {}
@@ -135,6 +138,10 @@ class PropertySync:
             self._probes_left -= step.is_probe
             if step.is_probe and not self._probes_left and self._end is None:
                 self._steps.append(_Step(self._decide))
+            if not self._running and not self._steps and self._end is None and not self._inspected:
+                # After all else: which pages are worth a question, the rows of this very launch tell.
+                self._inspected = True
+                self._steps.append(_Step(self._inspect_pages))
             self._over = over = not self._running and (self._end is not None or not self._steps)
         if over:
             self._conclude()
@@ -152,6 +159,14 @@ class PropertySync:
         types = self._plan.types_to_probe()
         self._probes_left = len(types)
         self._steps.extend(_Step(partial(self._probe, name), is_probe=True) for name in types)
+        if not types:
+            self._steps.append(_Step(self._keep_sitemaps))
+
+    def _keep_sitemaps(self) -> None:
+        sync_sitemaps(self._launch, self.identity.account, self.property)
+
+    def _inspect_pages(self) -> None:
+        inspect_pages(self._launch, self.identity.account, self.property)
 
     def _tell_catch_up(self, plan: PropertyPlan) -> None:
         self._launch.tally.caught_up(plan.catch_up_days)
@@ -192,6 +207,8 @@ class PropertySync:
                 )
                 for todo in decided.fetch
             )
+            # Last: what goes wrong with them must not keep rows waiting.
+            self._steps.append(_Step(self._keep_sitemaps))
 
     def _cell(self, cell: Cell) -> None:
         assert self._plan is not None
@@ -202,6 +219,7 @@ class PropertySync:
             data_state=launch.spec.window.data_state,
             expect_rows=probe.shows_rows(cell.day),
             known=self._plan.digest_of(cell),
+            split_requests=launch.spec.limits.split_requests_per_cell,
         )
         fetched = replace(fetched, totals=remembered(fetched, probe.totals(cell.day)))
         for raw in fetched.quarantined:

@@ -43,6 +43,8 @@ class Settings(BaseSettings):
 
     api_base_url: Url = "https://www.googleapis.com/webmasters/v3"
     """Everything before `/sites`; another one for a proxy or an emulator."""
+    inspection_base_url: Url = "https://searchconsole.googleapis.com/v1"
+    """Everything before `/urlInspection`, which is not offered at the other address."""
     token_url: Url = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address, no secret
     """Where tokens come from, whatever a credentials file says."""
     summary_path: Path | None = None

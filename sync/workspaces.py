@@ -14,7 +14,7 @@ from functools import partial
 from itertools import groupby
 
 from contract import Workspace
-from sync.account import Account, Accounts
+from sync.account import Account, Accounts, Site
 from sync.errors import (
     BadAnswer,
     CredentialsError,
@@ -24,6 +24,7 @@ from sync.errors import (
     QuotaError,
     SyncError,
 )
+from sync.inventory import note_properties
 from sync.launch import Done, Halt, Launch
 from sync.outcomes import Ending, PropertyOutcome, WorkspaceOutcome, conclude
 from sync.plan.cells import Cell
@@ -47,6 +48,8 @@ class Found:
     account: Account | None = None
     chosen: Chosen = field(default_factory=lambda: Chosen(()))
     error: SyncError | None = None
+    sites: Sequence[Site] = ()
+    """Everything the identity sees, chosen or not."""
     halt: Halt = field(default_factory=Halt)
 
 
@@ -55,7 +58,8 @@ def find(workspace: Workspace, accounts: Accounts, stop: Stop) -> Found:
     try:
         stop.check()
         account = accounts(workspace)
-        chosen = choose(account.sites(), workspace.properties)
+        sites = account.sites()
+        chosen = choose(sites, workspace.properties)
     except (CredentialsError, QuotaError, GoogleUnavailable, BadAnswer, PropertyError, Interrupted) as error:
         return Found(workspace, error=error)
     if chosen.unverified:
@@ -67,7 +71,7 @@ def find(workspace: Workspace, accounts: Accounts, stop: Stop) -> Found:
             "workspace %s matches no property; check include, exclude and the identity's access",
             workspace.name,
         )
-    return Found(workspace, account, chosen)
+    return Found(workspace, account, chosen, sites=sites)
 
 
 def sync_workspaces(launch: Launch, done: Done, tick: Callable[[], None]) -> list[WorkspaceOutcome]:
@@ -108,6 +112,8 @@ class _Crew:
         place = find(workspace, launch.accounts, launch.stop)
         place = replace(place, chosen=share_of(place.chosen, launch.shard, launch.spec.shards))
         self.found[workspace.name] = place
+        if place.error is None:
+            note_properties(launch, workspace.name, place.sites)
         if place.account is None:
             return
         identity = Identity(workspace.name, place.account, place.halt)

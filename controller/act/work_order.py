@@ -43,6 +43,7 @@ def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
         dry_run=launch.dry_run,
         search_types=list(spec.search_types),
         dimension_sets=list(spec.dimension_sets),
+        inventory=list(spec.inventory),
         workspaces=[
             Workspace(
                 name=workspace.name,
@@ -64,9 +65,11 @@ def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
             min_success_ratio=spec.min_success_ratio,
             concurrency=settings.sync_concurrency,
             requests_per_second_per_property=settings.sync_requests_per_second,
-            load_cooldown_seconds=settings.sync_load_cooldown_seconds,
             requests_per_second_per_identity=settings.sync_requests_per_second_per_identity,
             requests_per_minute_per_project=settings.sync_requests_per_minute_per_project,
+            load_cooldown_seconds=settings.sync_load_cooldown_seconds,
+            split_requests_per_cell=spec.split_requests_per_cell,
+            inspections_per_property=spec.inspections_per_property,
             grace_seconds=GRACE_SECONDS,
         ),
     )

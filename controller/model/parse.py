@@ -11,7 +11,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from contract.dimension_sets import DIMENSION_SETS, SEARCH_TYPES, DimensionSet, SearchType, nothing_left
+from contract.dimension_sets import (
+    DIMENSION_SETS,
+    INVENTORIES,
+    SEARCH_TYPES,
+    DimensionSet,
+    Inventory,
+    SearchType,
+    nothing_left,
+)
 from contract.run_spec import MAX_SHARDS, DataState
 from controller.model.names import ANNOTATION_CANCEL, ANNOTATION_RETRY, ANNOTATION_RUN_NOW
 from controller.model.parse_job import parse_job, parse_pod
@@ -91,6 +99,7 @@ def _spec(spec: Mapping[str, Any]) -> Spec:
         "tuple[DimensionSet, ...]",
         _choices("spec.dimensionSets", spec.get("dimensionSets", ["page-query"]), DIMENSION_SETS),
     )
+    inventory = spec.get("inventory", [])
     nothing = nothing_left(search_types, dimension_sets)
     if nothing:
         raise _Problem(f"`spec.searchTypes` and `spec.dimensionSets`: {nothing}")
@@ -117,6 +126,16 @@ def _spec(spec: Mapping[str, Any]) -> Spec:
         ),
         retry=_retry(mapping(spec.get("retry"))),
         shards=_number("spec.shards", spec.get("shards", 1), 1, MAX_SHARDS),
+        inventory=cast(
+            "tuple[Inventory, ...]",
+            _choices("spec.inventory", inventory, INVENTORIES) if inventory else (),
+        ),
+        inspections_per_property=_number(
+            "spec.inspectionsPerProperty", spec.get("inspectionsPerProperty", 0), 0, 2000
+        ),
+        split_requests_per_cell=_number(
+            "spec.splitRequestsPerCell", spec.get("splitRequestsPerCell", 0), 0, 1000
+        ),
         min_success_ratio=_ratio("spec.minSuccessRatio", spec.get("minSuccessRatio", 0)),
         window_days=_number("spec.window.days", window.get("days", 14), 1, 480),
         data_state=DataState(data_state),

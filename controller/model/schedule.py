@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from contract.dimension_sets import DimensionSet, SearchType
+from contract.dimension_sets import DimensionSet, Inventory, SearchType
 from contract.run_spec import DataState
 
 
@@ -142,6 +142,9 @@ class Spec:
     rollout: Rollout = Rollout()
     shards: int = 1
     max_catch_up_days: int = 60
+    split_requests_per_cell: int = 0
+    inspections_per_property: int = 0
+    inventory: tuple[Inventory, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Protocol
 
 from contract import FailureClass, Workspace
@@ -21,11 +22,16 @@ from sync.errors import CredentialsError, PropertyError
 from sync.google.answers import Page, PageDecoder, decode_probe, decode_sites
 from sync.google.client import Client, RequestObserver, SkewWatch, query_question, sites_question
 from sync.google.credentials import FileMinter, read_credentials
-from sync.google.fetch import Grouping, fetch, query_body
+from sync.google.fetch import fetch
+from sync.google.inspection import inspection_decoder, inspection_question
+from sync.google.queries import Grouping, query_body
 from sync.google.retry import Policy
+from sync.google.sitemaps import decode_sitemaps, sitemaps_question
 from sync.google.tokens import TokenObserver, Tokens
 from sync.google.transport import Transport
 from sync.plan.cells import Cell, FetchedCell
+from sync.plan.inspection import Inspection
+from sync.plan.inventory import Sitemap
 from sync.quota.guard import Guard
 from sync.quota.limiter import Limiter
 from sync.quota.names import BucketName, Payer, Scope, bucket, payer_of
@@ -48,6 +54,7 @@ class GoogleAccess:
 
     transport: Transport
     base_url: str
+    inspection_url: str
     token_url: str
     clock: Clock
     sleep: Callable[[float], None]
@@ -72,10 +79,10 @@ class GoogleAccess:
             observer=self.observer,
             guard=self.token_guard,
         )
-        client = Client(
+        client = partial(
+            Client,
             transport=self.transport,
             tokens=tokens,
-            base_url=self.base_url,
             clock=self.clock,
             sleep=self.sleep,
             draw=self.draw,
@@ -85,14 +92,16 @@ class GoogleAccess:
             limiter=self.limiter,
             guard=self.api_guard,
         )
-        return GoogleAccount(client, payer)
+        return GoogleAccount(client(base_url=self.base_url), client(base_url=self.inspection_url), payer)
 
 
 class GoogleAccount:
     """See `sync.account.Account`."""
 
-    def __init__(self, client: Client, payer: Payer) -> None:
+    def __init__(self, client: Client, inspector: Client, payer: Payer) -> None:
+        """`inspector` is the same client at the address of URL inspection."""
         self._client = client
+        self._inspector = inspector
         self._payer = payer
 
     def sites(self) -> Sequence[Site]:
@@ -118,6 +127,7 @@ class GoogleAccount:
         final: bool,
         data_state: DataState,
         expect_rows: bool,
+        split_requests: int = 0,
         known: bytes = b"",
     ) -> FetchedCell:
         buckets = self._buckets(cell.property)
@@ -131,7 +141,7 @@ class GoogleAccount:
                 question, lambda body: decode(body, known, short=short), buckets, lambda page: page.received
             )
 
-        gathered = fetch(cell, data_state, ask, expect_rows=expect_rows)
+        gathered = fetch(cell, data_state, ask, expect_rows=expect_rows, split_requests=split_requests)
         return FetchedCell(
             cell=cell,
             rows=gathered.rows,
@@ -142,9 +152,19 @@ class GoogleAccount:
             requests=gathered.pages,
             duplicates=gathered.duplicates,
             quarantined=gathered.quarantined,
+            parts=gathered.parts,
             consistent=gathered.consistent,
-            digest=b"" if gathered.quarantined else gathered.digest,
+            digest=b"" if gathered.quarantined or gathered.parts else gathered.digest,
         )
+
+    def sitemaps(self, property_: str) -> Sequence[Sitemap]:
+        return self._client.ask(sitemaps_question(property_), decode_sitemaps, self._payer.buckets, len)
+
+    def inspect(self, property_: str, page: str) -> Inspection:
+        question = inspection_question(property_, page)
+        # A bucket of its own: when the day's inspections are spent, everything else goes on.
+        buckets = (bucket(Scope.PROPERTY, f"inspection {property_}"),)
+        return self._inspector.ask(question, inspection_decoder(page), buckets, lambda _: 1)
 
     def _buckets(self, property_: str) -> tuple[BucketName, ...]:
         return bucket(Scope.PROPERTY, property_), *self._payer.buckets

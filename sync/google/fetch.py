@@ -8,16 +8,16 @@ filtered by while pages are grouped. `account` brings the way to ask for a page;
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Protocol, cast
+from typing import cast
 
-from contract.dimension_sets import DimensionSet, SearchType, dimensions_of
+from contract.dimension_sets import dimensions_of
 from contract.run_spec import DataState
-from sync.google.answers import Page
 from sync.google.pages import PAGE_ROWS, Gathered, gather
-from sync.google.search_types import refused_because
+from sync.google.queries import AskPage, Filter, Grouping
+from sync.google.split import split
 from sync.plan.cells import AppearanceRow, Cell, DimensionRow, HourRow
 from sync.plan.windows import pacific_day
 
@@ -25,39 +25,45 @@ HOURLY = "hourly_all"
 STATES = {DataState.ALL: "all", DataState.FINAL: "final"}
 
 
-@dataclass(frozen=True, slots=True)
-class Grouping:
-    """One list of dimensions to page through. `state` is Google's `dataState`, `appearance` a value to filter by."""
-
-    dimensions: tuple[str, ...]
-    state: str
-    appearance: str = ""
-
-
-class AskPage(Protocol):
-    """Asks for one page of a grouping of the cell's day and search type."""
-
-    def __call__(self, grouping: Grouping, start_row: int, row_limit: int) -> Page: ...
-
-
-def fetch(cell: Cell, data_state: DataState, ask: AskPage, *, expect_rows: bool) -> Gathered:
+def fetch(
+    cell: Cell, data_state: DataState, ask: AskPage, *, expect_rows: bool, split_requests: int = 0
+) -> Gathered:
     """Every row of the cell, of the kind of its set.
+
+    A cell at Google's cap is split, for at most `split_requests` more; 0 leaves it as it is.
 
     Raises BadAnswer when the server does not page, and whatever `ask` raises.
     """
     dimensions = dimensions_of(cell.search_type, cell.dimension_set)
     grouping = Grouping(dimensions, STATES[data_state])
-    special: dict[DimensionSet, Callable[[], Gathered]] = {
-        "totals": lambda: _totals(ask, grouping, expect_rows=expect_rows),
-        "search-appearance": lambda: _appearances(ask, grouping),
-        "hourly": lambda: _on_the_day(cell.day, _whole(ask, replace(grouping, state=HOURLY), expect_rows)),
-    }
-    way = special.get(cell.dimension_set)
-    return way() if way else _whole(ask, grouping, expect_rows)
+    whole = _Whole(ask, split_requests)
+    match cell.dimension_set:
+        case "totals":
+            return _totals(ask, grouping, expect_rows=expect_rows)
+        case "search-appearance":
+            return _appearances(whole, grouping)
+        case "hourly":
+            # Not split: without hours Google gives other numbers for the day, so parts could not be checked.
+            hours = _Whole(ask, 0)(replace(grouping, state=HOURLY), expect_rows=expect_rows)
+            return _on_the_day(cell.day, hours)
+        case _:
+            return whole(grouping, expect_rows=expect_rows)
 
 
-def _whole(ask: AskPage, grouping: Grouping, expect_rows: bool) -> Gathered:  # noqa: FBT001
-    return gather(lambda start, limit: ask(grouping, start, limit), expect_rows=expect_rows)
+@dataclass(slots=True)
+class _Whole:
+    """Reads a grouping to its end, beyond the cap while the cell's budget for that lasts."""
+
+    ask: AskPage
+    split_requests: int
+
+    def __call__(self, grouping: Grouping, *, expect_rows: bool) -> Gathered:
+        found = gather(lambda start, limit: self.ask(grouping, start, limit), expect_rows=expect_rows)
+        if not found.saturated or self.split_requests <= 0:
+            return found
+        parted = split(self.ask, grouping, found, self.split_requests)
+        self.split_requests -= parted.pages - found.pages
+        return parted
 
 
 def _totals(ask: AskPage, grouping: Grouping, *, expect_rows: bool) -> Gathered:
@@ -96,55 +102,24 @@ def _is_hour_of(row: HourRow, day: date) -> bool:
     ) == day
 
 
-def _appearances(ask: AskPage, grouping: Grouping) -> Gathered:
+def _appearances(whole: _Whole, grouping: Grouping) -> Gathered:
     """List the appearances of the day, then the pages of each. A day without any is nothing to be surprised at."""
-    listed = _whole(ask, replace(grouping, dimensions=grouping.dimensions[:1]), expect_rows=False)
+    alone, pages = grouping.by(grouping.dimensions[0]), grouping.by(*grouping.dimensions[1:])
+    listed = whole(alone, expect_rows=False)
     names = sorted(cast("DimensionRow", row).value for row in listed.rows)
     parts = [
-        (name, _whole(ask, Grouping(grouping.dimensions[1:], grouping.state, name), expect_rows=True))
+        (name, whole(pages.where(Filter(alone.dimensions[0], "equals", name)), expect_rows=True))
         for name in names
     ]
-    whole: Sequence[Gathered] = [listed, *(part for _, part in parts)]
+    answers: Sequence[Gathered] = [listed, *(part for _, part in parts)]
     return Gathered(
         rows=[AppearanceRow(name, *cast("DimensionRow", row)) for name, part in parts for row in part.rows],
-        quarantined=tuple(raw for part in whole for raw in part.quarantined),
-        saturated=any(part.saturated for part in whole),
+        quarantined=tuple(raw for part in answers for raw in part.quarantined),
+        saturated=any(part.saturated for part in answers),
         aggregation=parts[0][1].aggregation if parts else listed.aggregation,
-        pages=sum(part.pages for part in whole),
-        duplicates=sum(part.duplicates for part in whole),
-        conflicts=sum(part.conflicts for part in whole),
-        missing=sum(part.missing for part in whole),
+        pages=sum(part.pages for part in answers),
+        duplicates=sum(part.duplicates for part in answers),
+        conflicts=sum(part.conflicts for part in answers),
+        missing=sum(part.missing for part in answers),
+        parts=sum(part.parts for part in answers),
     )
-
-
-def query_body(
-    search_type: SearchType,
-    grouping: Grouping,
-    first: date,
-    last: date,
-    start_row: int,
-    row_limit: int,
-) -> dict[str, Any]:
-    """The JSON of a query, refused here when the table of search types says Google would refuse it."""
-    filters = ("searchAppearance",) if grouping.appearance else ()
-    reasons = refused_because(search_type, grouping.dimensions, data_state=grouping.state, filters=filters)
-    if reasons:
-        raise ValueError(f"a query that Google refuses: {'; '.join(reasons)}")
-    body: dict[str, Any] = {
-        "startDate": first.isoformat(),
-        "endDate": last.isoformat(),
-        "dimensions": list(grouping.dimensions),
-        "type": search_type,
-        "dataState": grouping.state,
-        "startRow": start_row,
-        "rowLimit": row_limit,
-    }
-    if grouping.appearance:
-        body["dimensionFilterGroups"] = [
-            {
-                "filters": [
-                    {"dimension": "searchAppearance", "operator": "equals", "expression": grouping.appearance}
-                ]
-            }
-        ]
-    return body

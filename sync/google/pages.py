@@ -46,6 +46,8 @@ class Gathered:
     missing: int
     digest: bytes = b""
     """Of what the answers said, row by row; empty when that is not known of every row, or not one whole."""
+    parts: int = 0
+    """Into how many parts a cell at the cap was split."""
 
     @property
     def consistent(self) -> bool:

@@ -85,8 +85,8 @@ AnyRow = Row | TotalsRow | DimensionRow | AppearanceRow | HourRow
 class FetchedCell:
     """A cell as Google showed it, gathered from all its pages within one attempt.
 
-    `rows` are of the kind of the cell's dimension set, and distinct by their key. `final` is False while Google may still change the day.
-    `quarantined` holds the raw JSON of rows that follow no rule (wrong key count, impossible numbers); the cell is
+    `rows` are of the kind of the cell's dimension set, and distinct by their key. `final` is False while Google may
+    still change the day. `quarantined` holds the raw JSON of rows that follow no rule (wrong key count, impossible numbers); the cell is
     stored without them and is not final.
     """
 
@@ -99,6 +99,8 @@ class FetchedCell:
     requests: int = 0
     duplicates: int = 0
     quarantined: tuple[str, ...] = ()
+    parts: int = 0
+    """Into how many parts a cell at the cap was split; 0 when it was not."""
     consistent: bool = True
     """False when its pages do not fit together: rows are missing, or came with two sets of numbers."""
     digest: bytes = b""

@@ -88,13 +88,15 @@ def estimate(
     dimension_sets: Sequence[DimensionSet],
     concurrency: int,
     requests_per_second_per_property: float,
+    sitemaps: bool = False,
 ) -> Estimate:
     """Requests and minutes of a whole run.
 
     The ledger is not asked: nothing counts as done or settled.
     """
-    cells_each, requests_each = 0, len(search_types)
-    for _, each in pairs_of(search_types, dimension_sets):
+    pairs = pairs_of(search_types, dimension_sets)
+    cells_each, requests_each = 0, len({search_type for search_type, _ in pairs}) + (1 if sitemaps else 0)
+    for _, each in pairs:
         cells = min(days, HOURLY_DAYS) if each == "hourly" else days
         cells_each += cells
         requests_each += cells * SPECIAL_REQUESTS.get(each, REQUESTS_PER_CELL)

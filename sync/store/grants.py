@@ -25,6 +25,10 @@ TABLES = (
     "ledger",
     "run",
     "quarantine",
+    "property_access",
+    "sitemap",
+    "sitemap_list",
+    "url_inspection",
     "quota",
 )
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")

@@ -71,20 +71,20 @@ class Ledger:
             connection,
             "INSERT INTO {}.ledger (property_id, search_type_id, day, dimension_set, rows, digest, clicks, impressions,"
             " final, saturated, aggregation, pages, duplicates, quarantined, schedule_uid, run_id, fetched_at, changed_at,"
-            " probe_clicks, probe_impressions)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " probe_clicks, probe_impressions, parts)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (property_id, search_type_id, day, dimension_set) DO UPDATE SET"
             " rows = EXCLUDED.rows, digest = EXCLUDED.digest, clicks = EXCLUDED.clicks,"
             " impressions = EXCLUDED.impressions, final = EXCLUDED.final, saturated = EXCLUDED.saturated,"
             " aggregation = EXCLUDED.aggregation, pages = EXCLUDED.pages, duplicates = EXCLUDED.duplicates,"
             " quarantined = EXCLUDED.quarantined, empty_answers = 0, empty_run_id = '',"
             " schedule_uid = EXCLUDED.schedule_uid, run_id = EXCLUDED.run_id, fetched_at = EXCLUDED.fetched_at,"
-            " probe_clicks = EXCLUDED.probe_clicks, probe_impressions = EXCLUDED.probe_impressions,"
+            " probe_clicks = EXCLUDED.probe_clicks, probe_impressions = EXCLUDED.probe_impressions, parts = EXCLUDED.parts,"
             " changed_at = CASE WHEN ledger.digest = EXCLUDED.digest THEN ledger.changed_at ELSE EXCLUDED.changed_at END",
             [
                 *key.place, key.dimension_set, counts[0], digest, *counts[1:], fetched.final, fetched.saturated, fetched.aggregation,
                 fetched.pages, fetched.duplicates, len(fetched.quarantined), run.schedule_uid, run.run_id, now, now,
-                *(fetched.totals or (None, None)),
+                *(fetched.totals or (None, None)), fetched.parts,
             ],
         )  # fmt: skip
         self._quarantine(connection, key, fetched, run, now)

@@ -21,6 +21,8 @@ from sync.quota.memory import MemoryQuotaTable
 from sync.store.digest import as_code, digest_of, in_key_order, storable
 from sync.store.emptiness import keep_rows
 from sync.store.layouts import LAYOUTS, KeyColumn
+from sync.store.memory_inspections import MemoryInspections
+from sync.store.memory_inventory import MemoryInventory
 from sync.store.port import AlreadyComplete, Claimed, LedgerEntry, RunKey
 
 
@@ -38,6 +40,8 @@ class MemoryStore:
         self._clock = clock
         self._quotas = MemoryQuotaTable(clock)
         self._lock = threading.Lock()
+        self.inventory = MemoryInventory(self._lock, self._fence, clock)
+        self.inspections = MemoryInspections(self._lock, self._fence, clock, self._pages)
         self._runs: dict[RunKey, _Run] = {}
         self._rows: dict[Cell, dict[tuple[Any, ...], AnyRow]] = {}
         self._ledger: dict[Cell, LedgerEntry] = {}
@@ -195,6 +199,23 @@ class MemoryStore:
             )
             for row in rows
         )
+
+    def _pages(self, property_: str, since: date) -> dict[str, int]:
+        """Impressions by page since a day; of the sets that know pages, the one that shows most of each."""
+        sums: dict[tuple[str, str], int] = {}
+        for cell, rows in self._rows.items():
+            if (
+                cell.property == property_
+                and cell.day >= since
+                and cell.dimension_set in ("page", "page-query")
+            ):
+                for key, row in rows.items():
+                    name = (cell.dimension_set, str(key[0]))
+                    sums[name] = sums.get(name, 0) + row.impressions
+        shown: dict[str, int] = {}
+        for (_, page), impressions in sums.items():
+            shown[page] = max(shown.get(page, 0), impressions)
+        return shown
 
     def _note(self, fetched: FetchedCell, run: RunKey) -> None:
         cell = fetched.cell

@@ -14,7 +14,10 @@ from typing import Protocol, Self
 
 from contract import RunSummary
 from contract.dimension_sets import DimensionSet, SearchType
+from sync.account import Site
 from sync.plan.cells import AnyRow, Cell, CellResult, FetchedCell
+from sync.plan.inspection import Inspection
+from sync.plan.inventory import Sitemap
 from sync.plan.order import Synced
 from sync.plan.totals import Totals
 from sync.quota.port import QuotaTable
@@ -63,8 +66,63 @@ class LedgerEntry:
     """When the cell was last asked for; being skipped does not count."""
 
 
+class Inventory(Protocol):
+    """What there is at Google beside facts. Lists are replaced as sets; what went away is marked and kept."""
+
+    def note_properties(self, workspace: str, sites: Sequence[Site], run: RunKey, launch: int) -> None:
+        """All properties that the identity of a workspace sees.
+
+        Raises Superseded.
+        """
+
+    def write_sitemaps(
+        self, property_: str, sitemaps: Sequence[Sitemap] | None, run: RunKey, launch: int
+    ) -> None:
+        """The sitemaps of a property; None notes that this identity may not see them and leaves them as they are.
+
+        Raises Superseded.
+        """
+
+    def sitemaps_asked_at(self, property_: str) -> datetime | None:
+        """When they were last written; None when never."""
+
+    def properties(self) -> Mapping[tuple[str, str], tuple[str, bool]]:
+        """(workspace, property) to its permission and whether it is still seen. For tests."""
+
+    def sitemaps(self, property_: str) -> Sequence[Sitemap]:
+        """Those still listed, in the order of their paths. For tests."""
+
+
+class Inspections(Protocol):
+    """Pages as Google's index knows them."""
+
+    def due(self, property_: str, since: date, before: datetime, most: int) -> Sequence[str]:
+        """Pages with impressions on `since` or later, most first, not inspected since `before`; at most `most`.
+
+        They come from the facts by page, of whichever set there are.
+        """
+
+    def asked_since(self, property_: str, moment: datetime) -> int:
+        """How many pages of the property were inspected at or after a moment."""
+
+    def write(self, property_: str, inspections: Sequence[Inspection], run: RunKey, launch: int) -> None:
+        """What was learnt of pages, in place of what was known of them.
+
+        Raises Superseded.
+        """
+
+    def known(self, property_: str) -> Sequence[Inspection]:
+        """Everything known, in the order of pages. For tests."""
+
+
 class Store(Protocol):
-    """Rows, ledger and run fence."""
+    """Rows, ledger, run fence, inventory and inspections."""
+
+    @property
+    def inventory(self) -> Inventory: ...
+
+    @property
+    def inspections(self) -> Inspections: ...
 
     def __enter__(self) -> Self: ...
 

@@ -25,6 +25,8 @@ from sync.store.cell_writer import METRICS, CellKey, Ids
 from sync.store.connect import LOCK_MILLISECONDS, Connection, Connections
 from sync.store.dictionaries import Dictionaries
 from sync.store.digest import digest_of, in_key_order, storable
+from sync.store.inspections import PostgresInspections
+from sync.store.inventory import PostgresInventory
 from sync.store.layouts import LAYOUTS, KeyColumn
 from sync.store.ledger import Ledger
 from sync.store.partitions import Partitions
@@ -67,6 +69,8 @@ class PostgresStore:
             CellTransaction(schema, clock),
         )
         self._retry = Retry(sleep, jitter, self._forget)
+        self.inventory = PostgresInventory(schema, self._retry, self._once, self._dictionaries, clock)
+        self.inspections = PostgresInspections(schema, self._retry, self._once, self._dictionaries, clock)
 
     def __enter__(self) -> Self:
         return self

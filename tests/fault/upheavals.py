@@ -105,7 +105,8 @@ def poisons(number: int) -> list[Object]:
     }
     fields = (*good, "suspend", "runOnCreate", "concurrencyPolicy", "catchUp", "timeoutSeconds",
               "pendingDeadlineSeconds", "retry", "minSuccessRatio", "window", "searchTypes", "dimensionSets",
-              "freshnessSeconds", "resources", "history", "queue", "priority", "environments", "rollout")  # fmt: skip
+              "freshnessSeconds", "resources", "history", "queue", "priority", "environments", "rollout", "splitRequestsPerCell", "inventory",
+              "inspectionsPerProperty")  # fmt: skip
     made: list[Object] = [
         {},
         {"schedule": None},

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from contract import ExitCode, Limits, RunSpec, RunSummary, Window, Workspace
-from contract.dimension_sets import DIMENSION_SETS, SEARCH_TYPES, DimensionSet, SearchType, gives
+from contract.dimension_sets import DIMENSION_SETS, SEARCH_TYPES, DimensionSet, Inventory, SearchType, gives
 from emulator import run_emulator
 from emulator.config import Account, Config, Property
 from emulator.pacific import pacific_day, stage_of
@@ -63,6 +63,9 @@ class World:
         types: Sequence[SearchType] = SEARCH_TYPES,
         sets: Sequence[DimensionSet] = DIMENSION_SETS,
         now: datetime | None = None,
+        split_requests: int = 0,
+        inventory: Sequence[Inventory] = (),
+        inspections: int = 0,
     ) -> RunSummary:
         credentials = self.emulator.write_credentials("acme", self.folder / "acme.json")
         spec = RunSpec(
@@ -74,14 +77,22 @@ class World:
             window=Window(days=days),
             search_types=list(types),
             dimension_sets=list(sets),
+            inventory=list(inventory),
             workspaces=[Workspace(name="acme", credentials_path=str(credentials))],
             destination=self.database.destination(),
-            limits=Limits(requests_per_second_per_property=100, concurrency=2),
+            limits=Limits(
+                requests_per_second_per_property=100,
+                requests_per_second_per_identity=1000,
+                concurrency=2,
+                split_requests_per_cell=split_requests,
+                inspections_per_property=inspections,
+            ),
         )
         clock = Calendar(now or slot)
         settings = load(
             {
                 "GSC_SYNC_API_BASE_URL": f"{self.emulator.url}/webmasters/v3",
+                "GSC_SYNC_INSPECTION_BASE_URL": f"{self.emulator.url}/v1",
                 "GSC_SYNC_TOKEN_URL": f"{self.emulator.url}/token",
             }
         )
@@ -134,14 +145,14 @@ class World:
 
 
 class Calendar(SystemClock):
-    """The machine's clock, set to another day."""
+    """The machine's clock, set to another day; it goes on, since budgets of requests fill up with time."""
 
     def __init__(self, now: datetime) -> None:
         super().__init__()
-        self._now = now
+        self._ahead = now - super().now()
 
     def now(self) -> datetime:
-        return self._now
+        return super().now() + self._ahead
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         return event.wait(min(seconds, 0.01))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from contract.dimension_sets import DIMENSION_SETS, DimensionSet
+from sync.account import Site
 from sync.plan.cells import (
     AnyRow,
     AppearanceRow,
@@ -19,10 +21,12 @@ from sync.plan.cells import (
     Row,
     TotalsRow,
 )
+from sync.plan.inventory import Sitemap
 from sync.store import migrate
 from sync.store.connect import Connections
 from sync.store.layouts import LAYOUTS
 from sync.store.memory import MemoryStore
+from sync.store.migrations import versions
 from sync.store.port import Claimed, RunKey, Store
 from sync.store.postgres import PostgresStore
 from tests.postgres import Database
@@ -166,6 +170,30 @@ def test_down_and_up_again_forgets_the_sets_and_nothing_else(database: Database)
             name: write(store, name, ROWS[name]).inserted for name in DIMENSION_SETS if name != "page-query"
         } == {name: len(ROWS[name]) for name in DIMENSION_SETS if name != "page-query"}
         assert write(store, "page-query", ROWS["page-query"]).skipped
+    connections.close()
+
+
+VERSIONS = sorted(file.stem[1:5] for file in Path(versions.__path__[0]).glob("v[0-9]*.py"))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_version_can_be_gone_back_to_with_data_in_it(database: Database, version: str) -> None:
+    """And come from again; the facts that were there in the first version are there all the time."""
+    connections = Connections(database.destination(), limit=1)
+    with PostgresStore(database.destination(), pool_size=1, clock=lambda: NOW, sleep=lambda _: None) as store:
+        store.migrate()
+        store.claim_run(RUN, 1)
+        for name in DIMENSION_SETS:
+            write(store, name, ROWS[name])
+        store.inventory.note_properties("acme", [Site("sc-domain:example.com", "siteOwner")], RUN, 1)
+        store.inventory.write_sitemaps("sc-domain:example.com", [Sitemap("/sitemap.xml")], RUN, 1)
+        migrate.downgrade(connections, "gsc", version)
+        assert database.execute("SELECT version_num FROM gsc.schema_version") == [(version,)]
+        assert database.execute("SELECT count(*) FROM gsc.v_page_query") == [(2,)]
+        store.migrate()
+        for name in DIMENSION_SETS:
+            write(store, name, ROWS[name])
+            assert {tuple(row) for row in store.rows(cell_of(name))} == shown(ROWS[name])
     connections.close()
 
 

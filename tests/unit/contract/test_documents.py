@@ -26,6 +26,7 @@ from contract import (
     WorkspaceFailure,
     WorkspaceSuccess,
 )
+from contract.dimension_sets import DIMENSION_SETS
 from contract.run_spec import DataState, unix_minutes
 from contract.run_summary import MAX_BYTES
 
@@ -70,6 +71,9 @@ specs = built(
         max_size=6,
         unique=True,
     ),
+    dimension_sets=st.lists(st.sampled_from(DIMENSION_SETS), max_size=7, unique=True).map(
+        lambda sets: ["totals", *(each for each in sets if each != "totals")]
+    ),
     workspaces=st.lists(workspaces, min_size=1, max_size=4, unique_by=lambda workspace: workspace.name),
     destination=built(
         Destination,
@@ -83,6 +87,7 @@ specs = built(
         concurrency=st.integers(1, 100),
         requests_per_second_per_property=st.floats(0, 100, exclude_min=True),
         load_cooldown_seconds=st.integers(1, 86_400),
+        split_requests_per_cell=st.integers(0, 1000),
         grace_seconds=st.integers(1, 600),
     ),
 )
@@ -261,6 +266,9 @@ def test_defaults_are_those_of_the_resource():
         ("limits.minSuccessRatio", 1.01),
         ("limits.requestsPerSecondPerProperty", 0),
         ("limits.concurrency", True),
+        ("limits.splitRequestsPerCell", 1001),
+        ("inventory", ["everything"]),
+        ("limits.inspectionsPerProperty", 2001),
         ("trigger", "cron"),
     ],
 )

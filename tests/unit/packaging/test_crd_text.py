@@ -89,7 +89,7 @@ def test_fields_of_later_releases_are_absent() -> None:
         "schedule", "timeZone", "suspend", "runOnCreate", "concurrencyPolicy", "catchUp", "timeoutSeconds",
         "pendingDeadlineSeconds", "retry", "minSuccessRatio", "window", "searchTypes", "dimensionSets", "workspaces",
         "destination", "freshnessSeconds", "resources", "history", "queue", "priority",
-        "environments", "rollout", "shards",
+        "environments", "rollout", "shards", "splitRequestsPerCell", "inventory", "inspectionsPerProperty",
     }  # fmt: skip
     words = " ".join(path.lower() for path in FIELDS if path.startswith(".spec"))
     for dangerous in (

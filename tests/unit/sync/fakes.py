@@ -18,6 +18,8 @@ from sync.google.transport import Request, Response
 from sync.plan.cells import Cell, CellResult, FetchedCell, Row
 from sync.plan.order import Synced
 from sync.quota.memory import MemoryQuotaTable
+from sync.store.memory_inspections import MemoryInspections
+from sync.store.memory_inventory import MemoryInventory
 from sync.store.port import AlreadyComplete, Claimed, LedgerEntry, RunKey
 
 SLOT = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
@@ -145,6 +147,12 @@ class TinyStore:
     now: Callable[[], datetime] = lambda: SLOT
     fetched_at: dict[Cell, datetime] = field(default_factory=dict)
     opened: int = 0
+    inventory: MemoryInventory = field(
+        default_factory=lambda: MemoryInventory(threading.Lock(), lambda _run, _launch: None, lambda: SLOT)
+    )
+    inspections: MemoryInspections = field(
+        default_factory=lambda: MemoryInspections(threading.Lock(), lambda _run, _launch: None, lambda: SLOT)
+    )
     budgets: MemoryQuotaTable | None = None
 
     def __enter__(self) -> Self:

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -68,8 +69,8 @@ class Desk:
         return RunSummary.from_json(self.summary_path.read_bytes())
 
 
-def missing_credentials(tmp_path: Path) -> str:
-    return spec([workspace(tmp_path, "beta", None)]).to_json()
+def missing_credentials(tmp_path: Path, **fields: Any) -> str:
+    return spec([workspace(tmp_path, "beta", None)], **fields).to_json()
 
 
 def test_a_run_by_environment_writes_the_summary_and_exits_by_the_contract(tmp_path):
@@ -179,6 +180,15 @@ def test_plan_needs_no_database_and_names_what_is_wrong(tmp_path):
     assert result.exit_code == ExitCode.FAILURE
     assert "is missing: add the key" in " ".join(desk.out.getvalue().replace("│", " ").split())
     assert "2026-06-12 to 2026-06-14" in desk.out.getvalue()
+
+
+def test_plan_says_what_google_does_not_give(tmp_path):
+    desk = Desk(tmp_path, store=raising(AssertionError("plan opened the store")))
+    order = {"search_types": ["web", "discover"], "dimension_sets": ["query", "totals"]}
+    desk("plan", "--spec", desk.write(missing_credentials(tmp_path, **order)))
+    shown = " ".join(desk.out.getvalue().replace("│", " ").split())
+    assert "dimension sets query, totals" in shown
+    assert "not at Google query of discover: left out" in shown
 
 
 def test_check_names_what_is_wrong_with_the_database(tmp_path):

@@ -68,6 +68,7 @@ class House:
         accounts = GoogleAccess(
             transport=google,
             base_url="https://google.example/v3",
+            inspection_url="http://127.0.0.1:9/v1",
             token_url="https://token.example/token",
             clock=self.clock,
             sleep=self.stop.sleep,

@@ -167,7 +167,7 @@ def test_cells_that_google_does_not_give_are_not_listed():
     [
         pytest.param(["web"], ["totals"], 14, 1 + 14, id="totals are one row, so one request"),
         pytest.param(["web"], ["hourly"], 10, 1 + 20, id="hours reach back ten days"),
-        pytest.param(["web", "discover"], ["query"], 14, 2 + 28, id="what is not given costs its probe only"),
+        pytest.param(["web", "discover"], ["query"], 14, 1 + 28, id="what is not given costs nothing"),
         pytest.param(["web"], ["page-query", "search-appearance"], 28, 1 + 28 + 14 * 12, id="two steps"),
     ],
 )
@@ -181,6 +181,16 @@ def test_each_set_has_its_price(types, sets, cells, requests):
         requests_per_second_per_property=5,
     )
     assert (guess.cells, guess.requests) == (cells, requests)
+    with_sitemaps = estimate(
+        [1],
+        days=14,
+        search_types=types,
+        dimension_sets=sets,
+        concurrency=1,
+        requests_per_second_per_property=5,
+        sitemaps=True,
+    )
+    assert with_sitemaps.requests == requests + 1
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,19 @@ def test_the_work_order_says_which_launch_of_what() -> None:
     assert "Secret 'warehouse'" in spec.destination.hint
 
 
+def test_the_work_order_says_what_is_synced_and_what_it_may_cost() -> None:
+    asked = {
+        "searchTypes": ["web", "discover"],
+        "dimensionSets": ["page-query", "totals"],
+        "splitRequestsPerCell": 60,
+        "inventory": ["sitemaps"],
+    }
+    spec = work_order(manifest.job(LAUNCH, schedule(**asked), SETTINGS))
+    assert (spec.search_types, spec.dimension_sets) == (["web", "discover"], ["page-query", "totals"])
+    assert (spec.limits.split_requests_per_cell, spec.inventory) == (60, ["sitemaps"])
+    assert work_order(manifest.job(LAUNCH, schedule(), SETTINGS)).limits.split_requests_per_cell == 0
+
+
 def test_each_credential_is_mounted_alone_and_may_be_missing() -> None:
     workspaces = [
         {"name": name, "credentialsSecretRef": {"name": secret, "key": key}}

@@ -59,6 +59,10 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
         {"searchTypes": ["discover"], "dimensionSets": ["query", "device"]},
         "`spec.searchTypes` and `spec.dimensionSets`: Google gives 'query', 'device' for none of 'discover'",
     ),
+    "an unknown inventory": ({"inventory": ["everything"]}, "`spec.inventory` must be of 'properties', 'sitemaps'"),
+    "more requests for splitting than allowed": (
+        {"splitRequestsPerCell": 1001}, "`spec.splitRequestsPerCell` must be a whole number from 0 to 1000",
+    ),
     "an unknown policy": ({"concurrencyPolicy": "Maybe"}, "`spec.concurrencyPolicy` must be of 'Forbid', 'Replace', 'Allow'"),
     "an unknown catch-up": ({"catchUp": {"policy": "Some"}}, "`spec.catchUp.policy` must be of 'Latest', 'All', 'None'"),
     "all of them, each replacing the last": (
