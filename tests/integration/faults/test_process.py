@@ -148,13 +148,18 @@ def test_fault_76_kill_9_at_any_instant_costs_one_cell_a_worker(
     kills = int(os.environ.get("GSC_KILLS", "20"))
     draw = random.Random(20260317)
     world.emulator.set_latency(3)
-    begun = time.monotonic()
-    assert process.run(world.spec()) == ExitCode.SUCCESS
-    whole = time.monotonic() - begun
+    durations = []
+    for number in range(2):
+        copy_of(beginning.template, postgres, world.database)
+        begun = time.monotonic()
+        assert process.run(world.spec(run_id=f"peace-{number}")) == ExitCode.SUCCESS
+        durations.append(time.monotonic() - begun)
     assert world.wrong() == {}
-    asked_in_peace = len(cells_asked(world))
-    outcomes = {"killed": 0, "finished": 0, "with cells": 0, "refetched": 0}
-    for number in range(kills):
+    whole = min(durations)
+    outcomes = {"killed": 0, "finished first": 0, "with cells": 0, "refetched": 0}
+    for number in range(4 * kills):
+        if outcomes["killed"] == kills:
+            break
         copy_of(beginning.template, postgres, world.database)
         world.emulator.clear_requests()
         spec = world.spec(run_id=f"kill-{number}")
@@ -164,7 +169,10 @@ def test_fault_76_kill_9_at_any_instant_costs_one_cell_a_worker(
             os.kill(pid, signal.SIGKILL)
         ended = process.parent.wait()
         assert ended in {-signal.SIGKILL, 0}
-        outcomes["killed" if ended else "finished"] += 1
+        if ended == 0:
+            outcomes["finished first"] += 1
+            continue
+        outcomes["killed"] += 1
         assert world.wrong(behind=EVERYTHING) == {}, f"kill {number}: cells are whole"
         before = cells_asked(world)
         world.emulator.clear_requests()
@@ -175,7 +183,8 @@ def test_fault_76_kill_9_at_any_instant_costs_one_cell_a_worker(
         assert world.wrong() == {}, f"kill {number}"
         outcomes["with cells"] += bool(before)
         outcomes["refetched"] += len(again)
-    sys.stdout.write(f"{kills} kills over {whole:.2f} s and {asked_in_peace} cells: {outcomes}\n")
+    sys.stdout.write(f"instants of {whole:.2f} s: {outcomes}\n")
+    assert outcomes["killed"] == kills
     assert outcomes["with cells"] > kills / 3, "the instants must lie in the work"
 
 
