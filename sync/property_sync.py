@@ -1,7 +1,7 @@
 """One property: probe, skip what has not moved, fetch and store the other cells, newest day first.
 
-A task of `sync.turns`: it offers its probes, then its cells, some of them side by side - one at first, one more for
-each that went well, so that a property that cannot be read is not asked fifteen times to say so. Fails alone. A question
+A task of `sync.turns`: it offers its probes, then its cells, some of them side by side - few at first, one more for each
+that went well, so that a property that cannot be read is not asked fifteen times to say so. Fails alone. A question
 that Google calls wrong costs that set of its search type, a cell that cannot be read costs the cell, three of those cost
 the property; quota postpones it. Errors of the store and a lost fence pass through: they concern everybody.
 """
@@ -42,6 +42,9 @@ from sync.turns import Piece
 
 TROUBLES_ENOUGH = 3
 """After so many cells that could not be read, the rest of a property is not tried in this launch."""
+
+FIRST_CELLS = 4
+"""Cells asked for side by side once the probes went well; each that goes well allows one more."""
 
 _log = logging.getLogger(__name__)
 
@@ -196,6 +199,8 @@ class PropertySync:
         launch.tally.planned(len(decided.fetch))
         _log.debug("%s: %d skipped, fetched: %s", self.property, len(decided.skip), decided.reasons())
         with self._lock:
+            most = launch.spec.limits.cells_per_property
+            self._side_by_side = min(most, max(FIRST_CELLS, self._side_by_side))
             self.done.update(decided.skip)
             self._skipped = len(decided.skip)
             self._steps.extend(

@@ -20,6 +20,7 @@ from sync.clock import SystemClock
 from sync.compose import parts
 from sync.plan.cells import Cell
 from sync.progress import LogReporter
+from sync.quota.memory import MemoryQuotaTable
 from sync.run import Ended
 from sync.run import run as run_launch
 from sync.settings import load
@@ -58,16 +59,29 @@ CONFIG = Config(
 
 
 class Calendar(SystemClock):
-    """The emulator's date; pauses are taken, but short."""
+    """The emulator's date; pauses are skipped but for a few milliseconds, and monotonic time jumps to their end."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self._now = now
+        self._lock = threading.Lock()
+        self._skipped = 0.0
 
     def now(self) -> datetime:
         return self._now
 
+    def monotonic(self) -> float:
+        return super().monotonic() + self._skipped
+
+    def passing(self) -> datetime:
+        """For the budgets: a wall clock that goes on with the pauses."""
+        return self._now + timedelta(seconds=self.monotonic())
+
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        return event.wait(min(seconds, 0.01))
+        ends = self.monotonic() + seconds
+        told = event.wait(min(seconds, 0.01))
+        with self._lock:
+            self._skipped = max(self._skipped, ends - super().monotonic())
+        return told
 
 
 @dataclass
@@ -105,7 +119,8 @@ class Bench:
     def run(self, spec: RunSpec) -> Ended:
         settings = load(environment(self.emulator))
         clock = Calendar(self.now)
-        with parts(spec, settings, clock, clock.monotonic()) as made:
+        budgets = MemoryQuotaTable(clock.passing)
+        with parts(spec, settings, clock, clock.monotonic(), budgets) as made:
             return run_launch(made.launch(self.store), LogReporter(made.tally, clock))
 
     def differences(self, property_: str = ACME, search_type: Any = "web", days: int = 4) -> dict[str, int]:

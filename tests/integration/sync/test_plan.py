@@ -202,7 +202,9 @@ def test_a_backfill_loads_its_days_and_no_others_and_the_daily_run_goes_on(
     again = bench.run(bench.spec(window=window))
     assert (again.summary.cells, again.summary.cells_skipped, bench.days()) == (0, 67, [])
     gap = bench.run(bench.spec())
-    assert (gap.summary.cells, gap.summary.catch_up_days) == (40, 40), "between backfill and window there is a gap now"
+    assert (gap.summary.cells, gap.summary.catch_up_days) == (40, 40), (
+        "between backfill and window there is a gap now"
+    )
     assert bench.differences(first, today(bench)) == {}
     assert bench.run(bench.spec()).summary.cells == 0
 
