@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.sync.case import DIMENSIONS, LAST_DAY, PROPERTY, Ground, Pass, Rows, Size
 from benchmarks.sync.peers import environments
@@ -26,13 +27,15 @@ class Dlt:
 
     def commands(self, ground: Ground, google: str, what: Pass, number: int) -> list[list[str]]:
         del what, number
+        place = conninfo_to_dict(ground.database)
+        login = f"{place['user']}:{place.get('password') or 'none'}"
         config = {
             **{name: ground.user[name] for name in ("client_id", "client_secret", "refresh_token")},
             "google": google,
             "property": PROPERTY,
             "first": ground.size.first_day.isoformat(),
             "last": LAST_DAY.isoformat(),
-            "database": ground.database,
+            "database": f"postgresql://{login}@{place['host']}:{place['port']}/{place['dbname']}",
         }
         file = ground.folder / "dlt.json"
         file.write_text(json.dumps(config))
