@@ -106,7 +106,11 @@ def test_the_pod_passes_the_restricted_standard_and_cannot_reach_the_api_server(
 
 
 def test_the_work_order_says_which_launch_of_what() -> None:
-    spec = work_order(manifest.job(LAUNCH, schedule(window={"days": 3, "dataState": "Final", "maxCatchUpDays": 90}), SETTINGS))
+    spec = work_order(
+        manifest.job(
+            LAUNCH, schedule(window={"days": 3, "dataState": "Final", "maxCatchUpDays": 90}), SETTINGS
+        )
+    )
     assert (spec.schedule_uid, spec.namespace, spec.name) == ("uid-1", "team", "marketing")
     assert (spec.run_id, spec.slot, spec.attempt, spec.launch, spec.trigger) == (
         "29400000",
