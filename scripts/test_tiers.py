@@ -62,7 +62,7 @@ def prepare(tier: str) -> str:
     return ""
 
 
-def run_tier(tier: str, workers: int, extra: list[str]) -> Result:
+def run_tier(tier: str, workers: int, extra: list[str], *, measure: bool) -> Result:
     start = time.monotonic()
     why = why_not(tier) or prepare(tier)
     if why:
@@ -72,7 +72,7 @@ def run_tier(tier: str, workers: int, extra: list[str]) -> Result:
         # Some unit tests wait rather than work: one process more keeps the cores busy.
         parallel = ["-n", str(workers + (tier == "unit")), "--dist", "loadgroup"]
     # Measuring would make the model check three times slower, and it is no test of lines.
-    measured = [] if tier == "model" else ["--cov", "--cov-append", "--cov-report="]
+    measured = ["--cov", "--cov-append", "--cov-report="] if measure and tier != "model" else []
     code = run(sys.executable, "-m", "pytest", f"tests/{tier}", "-q", *parallel, *measured, *extra)
     return Result(tier, time.monotonic() - start, code)
 
@@ -103,15 +103,17 @@ def main() -> int:
 
     for leftover in ROOT.glob(".coverage*"):
         leftover.unlink()
+    # Lines are counted only when all that touch them are run.
+    measure = {"unit", "integration"} <= set(arguments.tiers)
     results = []
     for tier in arguments.tiers:
         print(f"\n=== {tier}", flush=True)
-        results.append(run_tier(tier, arguments.workers, extra))
+        results.append(run_tier(tier, arguments.workers, extra, measure=measure))
 
     in_ci = os.environ.get("CI") == "true"
     failed = [r for r in results if r.code not in {0, None} or (r.code is None and in_ci)]
     enough = True
-    if {"unit", "integration"} <= set(arguments.tiers) and not failed:
+    if measure and not failed:
         print("\n=== coverage", flush=True)
         enough = coverage_is_enough()
 
