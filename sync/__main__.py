@@ -27,6 +27,7 @@ from sync.compose import (
     Parts,
     StoreFactory,
     bound_fields,
+    chosen_store,
     parts,
     postgres,
     program_version,
@@ -141,7 +142,7 @@ def _run(world: World, path: Path | None, wanted: Range) -> int:
             return _disabled(settings)
         spec = wanted.over(read_spec(path, world.environment, settings))
         configure(settings, world.logs, terminal, bound_fields(spec))
-        store = None if spec.dry_run else world.store(spec, world.clock)
+        store = None if spec.dry_run else chosen_store(spec, settings, world.clock, world.store)
         quotas = store.quotas() if store else None
         with parts(spec, settings, world.clock, started, quotas) as made:
             ended = _launch(made, store, settings, terminal) if store else _dry_run(made, settings)

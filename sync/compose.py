@@ -6,6 +6,7 @@ machine without a database.
 
 from __future__ import annotations
 
+import logging
 import random
 import secrets
 import socket
@@ -35,6 +36,7 @@ from sync.quota.names import Scope
 from sync.quota.port import QuotaTable
 from sync.settings import Settings
 from sync.stop import Stop
+from sync.store.memory import MemoryStore
 from sync.store.port import Store
 from sync.switch import Switch
 from sync.tally import Tally
@@ -44,6 +46,8 @@ TABLE_RULES = Rules(failures=2, sources=1, first_seconds=2.0, longest_seconds=5.
 """Of the breaker before the table of budgets, which is asked every second and not waited for."""
 
 StoreFactory = Callable[[RunSpec, Clock], Store]
+
+_log = logging.getLogger(__name__)
 
 
 class NoSpecError(Exception):
@@ -192,6 +196,14 @@ def postgres(spec: RunSpec, clock: Clock) -> Store:
     from sync.store.postgres import PostgresStore  # noqa: PLC0415 - `plan` needs no database driver
 
     return PostgresStore(spec.destination, pool_size=spec.limits.concurrency, clock=clock.now)
+
+
+def chosen_store(spec: RunSpec, settings: Settings, clock: Clock, real: StoreFactory) -> Store:
+    """Where the rows go, by setting."""
+    if settings.store == "memory":
+        _log.warning("GSC_SYNC_STORE is memory: rows are counted, and forgotten when the launch ends.")
+        return MemoryStore(clock.now)
+    return real(spec, clock)
 
 
 def bound_fields(spec: RunSpec) -> dict[str, Any]:

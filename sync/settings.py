@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     """`auto`: text at a terminal, JSON elsewhere."""
     switch_path: Path | None = None
     """Directory with a file `mode`; any word in it but `run` ends the launch after the cells under way."""
+    store: Literal["postgres", "memory"] = "postgres"
+    """`memory`: rows are counted and forgotten when the launch ends, to try identities and properties without a database."""
     enabled: StrictBoolean = True
     """false: `run` does nothing and succeeds."""
     days: Annotated[int, Field(ge=1, le=480)] | None = None

@@ -132,6 +132,21 @@ def test_settings_that_are_wrong_cancel_the_run_and_are_named(tmp_path):
         assert name in desk.summary.message
 
 
+def test_the_store_is_chosen_by_setting_and_memory_needs_no_database(tmp_path):
+    def no_database():
+        raise AssertionError("the database was opened")
+
+    desk = Desk(
+        tmp_path, store=no_database, GSC_SYNC_STORE="memory", GSC_SYNC_RUN_SPEC=missing_credentials(tmp_path)
+    )
+    ended = desk("run")
+    assert ended.exit_code == ExitCode.FAILURE
+    assert desk.summary.error_class is FailureClass.CREDENTIALS_MISSING, "and nothing else is missing"
+    assert "rows are counted, and forgotten" in desk.logs.getvalue()
+    wrong = Desk(tmp_path, GSC_SYNC_STORE="mysql", GSC_SYNC_RUN_SPEC=missing_credentials(tmp_path))("run")
+    assert wrong.exit_code == ExitCode.CANCELLED
+
+
 @pytest.mark.parametrize("word", ["false", "FALSE", " False "])
 def test_disabled_means_nothing_is_done_and_all_is_well(tmp_path, word):
     store = TinyStore()
