@@ -62,6 +62,14 @@ test-e2e: $(STAMP) ## Real kubelet, built image, chart
 test-slots: $(STAMP) ## When schedules fire: all zones, 30 years, 50 schedules
 	@$(BIN)/pytest tests/slots -q -n $(WORKERS) --timeout 900 $(TESTS)
 
+.PHONY: test-quotas
+test-quotas: $(STAMP) ## Three syncs at once against the documented quotas, in real minutes; on a machine with nothing else to do
+	@$(BIN)/pytest tests/quotas -q
+
+.PHONY: test-storms
+test-storms: $(STAMP) ## Storms of faults at the sync, drawn by chance (STORMS=100)
+	@STORMS=$(or $(STORMS),25) $(BIN)/pytest tests/storms -q --timeout 1800
+
 .PHONY: test-fault
 test-fault: $(STAMP) ## Every fault plan: crashes, watches, requests, outages, replicas, clocks (hours)
 	@$(PY) -m devcluster build && $(PY) -m tests.fault sweep --size release

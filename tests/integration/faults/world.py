@@ -274,6 +274,18 @@ class World:
                 found[cell] = ((want - have).total(), (have - want).total())
         return found
 
+    def explained(self, cell: CellName) -> str:
+        """What stands there against what was shown at each moment, the ledger's word, and what was asked."""
+        have = self.stored().get(cell, Counter())
+        where = f"day = '{cell[2]}'"
+        lines = [f"{cell}: {self.ledger('*', where)}"]
+        for moment in (*self.moments, DAY_AFTER):
+            shown = self.oracle(cell, moment)
+            lines.append(f"  as of {moment}: too many {have - shown}, missing {shown - have}")
+        asked = self.asked(property=cell[0], type=cell[1], day=str(cell[2]))
+        lines += [f"  asked: {each}" for each in asked]
+        return "\n".join(lines)
+
     def ledger(self, columns: str, where: str = "true") -> list[tuple[Any, ...]]:
         return self.database.execute(f"SELECT {columns} FROM gsc.v_coverage WHERE {where}")
 

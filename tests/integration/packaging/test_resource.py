@@ -186,7 +186,8 @@ REFUSED = {
     ),
     "an image": ({"image": "evil"}, 'unknown field "spec.image"'),
     "a pod template": ({"template": {"spec": {}}}, 'unknown field "spec.template"'),
-    "a field of a later release": ({"shards": 1}, 'unknown field "spec.shards"'),
+    "too many shards": ({"shards": 33}, "less than or equal to 32"),
+    "a field of a later release": ({"steps": 1}, 'unknown field "spec.steps"'),
     "an unknown policy": ({"concurrencyPolicy": "Maybe"}, 'supported values: "Forbid", "Replace", "Allow"'),
     "an unknown catch-up": ({"catchUp.policy": "Some"}, 'supported values: "Latest", "All", "None"'),
     "every slot, each replacing the last": (
@@ -297,7 +298,7 @@ def test_defaults_are_visible_after_apply(server: Server) -> None:
         "backoff": {"type": "Oban", "baseSeconds": 30, "maxSeconds": 3600},
         "maxSnoozes": 50,
     }
-    assert spec["window"] == {"days": 14, "dataState": "All"}
+    assert spec["window"] == {"days": 14, "dataState": "All", "maxCatchUpDays": 60}
     assert spec["catchUp"] == {"policy": "Latest", "maxRuns": 10, "maxAgeSeconds": 604800}
 
 

@@ -146,7 +146,7 @@ def test_names_of_every_kind_are_kept_apart(bench: Bench) -> None:
 
 def test_budgets_nobody_uses_are_forgotten_but_not_what_they_learnt(bench: Bench) -> None:
     bench.ask("a", SITE)
-    bench.ask("a", wants=2.0, refused=1, refused_of_epoch=True)
+    bench.ask("a", wants=2.0, accepted=4, refused=1, refused_of_epoch=True)  # far below its ceiling
     bench.ask("a", BucketName(Scope.PROPERTY, "rests"), rest=Refused(Spent.LOAD, 20_000))
     assert bench.table.prune() == 0
     bench.advance(3700)

@@ -1,4 +1,8 @@
-"""Three syncs at once against the documented quotas: hardly a refusal, and hardly a request less than allowed."""
+"""Three syncs at once against the documented quotas: hardly a refusal, and hardly a request less than allowed.
+
+In real minutes, so it needs a machine to itself: a process that stands still for seconds uses a share that others were
+given meanwhile, and 32 of 1,200 requests were refused beside other tests. `make test-quotas`.
+"""
 
 from __future__ import annotations
 

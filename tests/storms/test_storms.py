@@ -1,7 +1,13 @@
-"""Storms: many faults at once, drawn by hypothesis, three runs long. Cells stay whole, and the calm after makes all right."""
+"""Storms: many faults at once, drawn by hypothesis, three runs long. Cells stay whole, and the calm makes all right.
+
+Faults strike by chance and threads interleave, so a storm cannot be repeated exactly; `make test-storms` runs as many as
+wanted (STORMS=100). Once, beside other tests, 20 rows of one cell were those of no moment shown: not seen again in forty
+storms since, and not explained; what is wrong is told in full for that.
+"""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -38,9 +44,8 @@ rules = st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=12,
+    max_examples=int(os.environ.get("STORMS", "25")),
     deadline=None,
-    derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -56,5 +61,6 @@ def test_in_any_storm_cells_stay_whole_and_the_calm_makes_all_right(
         ended = world.run()
         assert ended.exit_code in {ExitCode.SUCCESS, ExitCode.FAILURE, ExitCode.SNOOZED}
         assert "nobody foresaw" not in ended.logs
-        assert world.wrong(behind=of(ACME, BLOG, GLOBEX), emptied=True) == {}
+        wrong = world.wrong(behind=of(ACME, BLOG, GLOBEX), emptied=True)
+        assert wrong == {}, "\n".join(world.explained(cell) for cell in wrong)
     world.heal(emptied=True)
