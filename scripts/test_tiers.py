@@ -70,7 +70,7 @@ def run_tier(tier: str, workers: int, extra: list[str], *, measure: bool) -> Res
     parallel = []
     if tier != "e2e" and workers > 1:
         # Some unit tests wait rather than work: one process more keeps the cores busy.
-        parallel = ["-n", str(workers + (tier == "unit")), "--dist", "loadgroup"]
+        parallel = ["-n", str(workers + (tier == "unit")), "--dist", "loadscope"]
     # Measuring would make the model check three times slower, and it is no test of lines.
     measured = ["--cov", "--cov-append", "--cov-report="] if measure and tier != "model" else []
     code = run(sys.executable, "-m", "pytest", f"tests/{tier}", "-q", *parallel, *measured, *extra)

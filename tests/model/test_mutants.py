@@ -8,8 +8,6 @@ import pytest
 
 from tests.model.mutants import MUTANTS, AnchorNotFoundError, Change, Mutant, judge, mutate
 
-pytestmark = pytest.mark.xdist_group("mutants")
-
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
 def test_is_found(mutant: Mutant) -> None:

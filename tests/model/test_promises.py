@@ -16,8 +16,6 @@ from tests.model.stories import STORIES
 STATES = 1_500
 LEAST = 10_000
 
-pytestmark = pytest.mark.xdist_group("explorer")
-
 
 @cache
 def explored(story: str) -> Report:

@@ -16,7 +16,7 @@ from devcluster.places import Places
 from devcluster.record import read
 from tests.integration.devcluster.pods import Kubectl, load_probe, pod
 
-pytestmark = [pytest.mark.needs_node, pytest.mark.timeout(900), pytest.mark.xdist_group("node")]
+pytestmark = [pytest.mark.needs_node, pytest.mark.timeout(900)]
 NAME = "leftovers"
 # Where such programs usually leave something; the first of them did before they were told not to.
 SUSPECTS = ("/opt/containerd", "/run/netns", "/var/lib/containerd", "/var/lib/cni/networks", "/var/log/pods")

@@ -14,7 +14,7 @@ import pytest
 from devcluster import api, node
 from tests.integration.devcluster.pods import Kubectl, load_probe, pod
 
-pytestmark = [pytest.mark.needs_node, pytest.mark.timeout(900), pytest.mark.xdist_group("node")]
+pytestmark = [pytest.mark.needs_node, pytest.mark.timeout(900)]
 NAMESPACE = "devcluster-probe"
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from tests.unit.packaging.shared import ROOT
 
-pytestmark = [pytest.mark.xdist_group("images"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(900)]
 
 PROGRAMS = ("bin/", "sbin/", "usr/bin/", "usr/sbin/", "usr/local/bin/", "opt/venv/bin/")
 

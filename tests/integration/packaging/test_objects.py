@@ -13,7 +13,7 @@ from controller.cluster.kube import NEEDS
 from tests.integration.packaging.conftest import Server
 from tests.unit.packaging.shared import CHART, CI_VALUES, ROOT, of_kind, only, render
 
-pytestmark = [pytest.mark.needs_cluster, pytest.mark.xdist_group("packaging")]
+pytestmark = [pytest.mark.needs_cluster]
 
 NAMESPACE = "chart"
 

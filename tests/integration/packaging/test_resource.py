@@ -27,7 +27,7 @@ from tests.integration.packaging.conftest import API, Server
 from tests.unit.packaging.shared import ROOT, schema
 from tests.unit.packaging.test_crd_text import FIELDS, FULL
 
-pytestmark = [pytest.mark.needs_cluster, pytest.mark.xdist_group("packaging")]
+pytestmark = [pytest.mark.needs_cluster]
 
 SECRET = {"credentialsSecretRef": {"name": "acme-google"}}
 MISSING = object()
