@@ -134,7 +134,10 @@ def test_a_load_refusal_after_the_cool_down_leaves_the_property_to_the_next_run(
     google.fail(lambda request: "p0.example" in request.url, load_refusal())
     house = House(spec([workspace(tmp_path)], limits=Limits(load_cooldown_seconds=900)), google)
     first = house.run()
-    assert (first.summary.state, first.summary.snooze_seconds) == (State.SNOOZED, 901)
+    assert first.summary.state is State.SNOOZED
+    assert 900 <= first.summary.snooze_seconds <= 901, (
+        "a moment may pass until the summary is written, or not"
+    )
     house.clock.advance(901)
     second = house.again().run()
     assert second.summary.state is State.PARTIALLY_SUCCEEDED
