@@ -7,10 +7,14 @@ a single shard says.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
+from itertools import chain
+from typing import TypeVar
 
 from contract.run_summary import RunSummary, State, WorkspaceFailure, WorkspaceSuccess
+
+Entry = TypeVar("Entry", WorkspaceFailure, WorkspaceSuccess)
 
 _LONGEST = frozenset(
     {"version", "attempt", "launch", "total_workspaces", "failed_workspaces", "duration_ms", "snooze_seconds"}
@@ -36,14 +40,20 @@ def merge(summaries: Sequence[RunSummary]) -> RunSummary | None:
         for name in RunSummary.model_fields
         if type(getattr(worst, name)) is int
     }
-    failures = _failures(summaries)
+    failures = _added(
+        chain.from_iterable(each.failures for each in summaries), "properties_failed", "properties_ok"
+    )
+    successes = _added(
+        chain.from_iterable(each.successes for each in summaries), "properties", "rows_written"
+    )
+    not_well = {failure.workspace for failure in failures}
     failed = max(numbers["failed_workspaces"], len(failures))
     total = max(numbers["total_workspaces"], failed)
     return worst.model_copy(
         update=numbers
         | {
             "failures": failures,
-            "successes": _successes(summaries, {failure.workspace for failure in failures}),
+            "successes": [success for success in successes if success.workspace not in not_well],
             "failed_workspaces": failed,
             "total_workspaces": total,
             "succeeded_workspaces": max(0, total - failed)
@@ -57,39 +67,16 @@ def merge(summaries: Sequence[RunSummary]) -> RunSummary | None:
     )
 
 
-def _failures(summaries: Sequence[RunSummary]) -> list[WorkspaceFailure]:
+def _added(entries: Iterable[Entry], *counts: str) -> list[Entry]:
     """One entry a workspace: the first shard's words, everybody's counts."""
-    found: dict[str, WorkspaceFailure] = {}
-    for failure in (failure for summary in summaries for failure in summary.failures):
-        first = found.get(failure.workspace)
-        found[failure.workspace] = (
-            failure
-            if first is None
-            else first.model_copy(
-                update={
-                    "properties_failed": first.properties_failed + failure.properties_failed,
-                    "properties_ok": first.properties_ok + failure.properties_ok,
-                }
-            )
-        )
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        first = found.get(entry.workspace)
+        if first is not None:
+            sums = {name: getattr(first, name) + getattr(entry, name) for name in counts}
+            entry = first.model_copy(update=sums)  # noqa: PLW2901 - the sum stands for both
+        found[entry.workspace] = entry
     return list(found.values())
-
-
-def _successes(summaries: Sequence[RunSummary], failed: set[str]) -> list[WorkspaceSuccess]:
-    found: dict[str, WorkspaceSuccess] = {}
-    for success in (success for summary in summaries for success in summary.successes):
-        first = found.get(success.workspace)
-        found[success.workspace] = (
-            success
-            if first is None
-            else first.model_copy(
-                update={
-                    "properties": first.properties + success.properties,
-                    "rows_written": first.rows_written + success.rows_written,
-                }
-            )
-        )
-    return [success for name, success in found.items() if name not in failed]
 
 
 def _newest_final_day(summaries: Sequence[RunSummary]) -> date | None:

@@ -7,10 +7,7 @@ they were, and is mended by the next run.
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +15,7 @@ import pytest
 
 from contract import ExitCode, FailureClass, State
 from sync.google.retry import Policy
+from tests.integration.faults.stranger import stranger
 from tests.integration.faults.world import (
     ACME,
     BLOG,
@@ -352,30 +350,6 @@ def test_fault_22_a_body_beyond_all_bounds_costs_its_cell(world: World) -> None:
     assert len(world.asked(fault="huge-body")) == 1
     assert world.wrong(behind=lambda cell: cell == (ACME, "web", day)) == {}
     world.heal()
-
-
-@contextmanager
-def stranger() -> Iterator[tuple[str, list[bytes]]]:
-    """Another host, that hears what is sent to it."""
-    heard: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def listen() -> None:
-            while True:
-                try:
-                    peer, _ = listener.accept()
-                except OSError:
-                    return
-                with peer:
-                    heard.append(peer.recv(65536))
-
-        thread = threading.Thread(target=listen, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}", heard
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-    thread.join(10)
 
 
 def test_fault_01_many_threads_that_meet_a_401_share_one_new_token(world: World) -> None:

@@ -7,14 +7,11 @@ was sent to a host that a redirect named.
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from tests.integration.faults.stranger import stranger
 from tests.integration.faults.world import World
 
 LEAKY = (
@@ -56,29 +53,6 @@ FAULTS: list[dict[str, Any]] = [
 ]
 
 
-@contextmanager
-def stranger() -> Iterator[tuple[str, list[bytes]]]:
-    heard: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def listen() -> None:
-            while True:
-                try:
-                    peer, _ = listener.accept()
-                except OSError:
-                    return
-                with peer:
-                    heard.append(peer.recv(65536))
-
-        thread = threading.Thread(target=listen, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/", heard
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-    thread.join(10)
-
-
 def secrets_of(world: World) -> list[str]:
     """What must not appear: pieces of every credential, and how Google's tokens and signed assertions begin."""
     key, refresh = world.emulator.credentials("acme"), world.emulator.credentials("globex")
@@ -114,7 +88,7 @@ def test_fault_79_no_output_of_any_failure_holds_a_secret(world: World, operatio
     outputs: dict[str, str] = {}
     with stranger() as (elsewhere, heard):
         for number, fault in enumerate(FAULTS):
-            given = fault | ({"location": elsewhere} if fault["kind"] == "redirect" else {})
+            given = fault | ({"location": f"{elsewhere}/"} if fault["kind"] == "redirect" else {})
             world.faults({"match": {"operation": operation}, "fault": given})
             world.environment["GSC_SYNC_LOG_FORMAT"] = ("json", "text")[number % 2]
             ended = world.run(window={"days": 1}, search_types=["web"])
