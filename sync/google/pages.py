@@ -109,18 +109,22 @@ def gather(ask: Ask, *, expect_rows: bool = False) -> Gathered:
         answers.append(ask(first.received, PAGE_ROWS))
         if not answers[-1].received:
             return _known_before(first, first.read)
-        answers[0] = first.read()
-    walked = _walk(lambda start, limit: answers.popleft() if answers else ask(start, limit))
+    answers = deque(_read(page) for page in answers)
+
+    def read(start: int, limit: int) -> Page:
+        return _read(ask(start, limit))
+
+    walked = _walk(lambda start, limit: answers.popleft() if answers else read(start, limit))
     if walked.received == 0 and expect_rows:
-        again = _walk(ask)
+        again = _walk(read)
         again.pages += walked.pages
         walked = again
     if walked.conflicts:
         # The day was restated while it was read: a cell must come from one state, so it is read again, once.
-        again = _walk(ask)
+        again = _walk(read)
         again.pages += walked.pages
         walked = again
-    _mend(walked, ask)
+    _mend(walked, read)
     return Gathered(
         rows=list(walked.rows.values()),
         quarantined=tuple(walked.quarantined),
@@ -132,6 +136,11 @@ def gather(ask: Ask, *, expect_rows: bool = False) -> Gathered:
         missing=max(0, walked.ranks - len(walked.rows)),
         digest=_digest(walked),
     )
+
+
+def _read(page: Page) -> Page:
+    """With its rows: only of a first answer is it enough to know that nothing is new in it."""
+    return page if page.read is None else page.read()
 
 
 def _known_before(page: Page, read: Callable[[], Page]) -> Gathered:

@@ -1,8 +1,8 @@
 """Storms: many faults at once, drawn by hypothesis, three runs long. Cells stay whole, and the calm makes all right.
 
 Faults strike by chance and threads interleave, so a storm cannot be repeated exactly; `make test-storms` runs as many as
-wanted (STORMS=100). Once, beside other tests, 20 rows of one cell were those of no moment shown: not seen again in forty
-storms since, and not explained; what is wrong is told in full for that.
+wanted (STORMS=100), and tells in full what is wrong. They found what no single fault shows: an empty answer, then one
+that was known before and so came unread, of which the first row was stepped over.
 """
 
 from __future__ import annotations

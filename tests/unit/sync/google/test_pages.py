@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -42,6 +44,61 @@ class Server:
         self.starts.append(start)
         shown = self.order(self.rows)[:CAP_ROWS]
         return page_of(shown[start : start + min(limit, self.limit)])
+
+
+class Knowing(Server):
+    """As the decoder does it: an answer that says what is stored comes without its rows, which can be read."""
+
+    def __init__(self, stored: list[Row], hiccups: Collection[int] = (), **about: Any):
+        super().__init__(stored, **about)
+        self.stored = set(stored)
+        self.hiccups = hiccups
+        """Which answers are empty for no reason, by number."""
+
+    def __call__(self, start: int, limit: int) -> Page:
+        page = super().__call__(start, limit)
+        if len(self.starts) - 1 in self.hiccups:
+            return page_of([])
+        if set(page.rows) != self.stored:
+            return page
+        return replace(page, keys=[], rows=[], distinct=len(page.rows), read=lambda: page)
+
+
+def test_an_answer_known_before_is_not_read():
+    server = Knowing([a_row(n) for n in range(30)])
+    found = gather(server)
+    assert server.starts == [0, 30]
+    assert len(found.rows) == 30
+
+
+@pytest.mark.parametrize(
+    ("limit", "hiccups"),
+    [
+        pytest.param(PAGE_ROWS, {0}, id="the first answer is empty, the second is known"),
+        pytest.param(PAGE_ROWS, {0, 2}, id="and so is the end of it"),
+    ],
+)
+def test_a_known_answer_that_comes_late_brings_all_its_rows(limit, hiccups):
+    stored = [a_row(n) for n in range(30)]
+    found = gather(Knowing(stored, hiccups, limit=limit), expect_rows=True)
+    assert sorted(found.rows) == sorted(stored)
+    assert found.consistent
+
+
+@given(
+    groups=st.lists(st.integers(1, 6), min_size=1, max_size=6),
+    surplus=st.integers(0, 3),
+    hiccup=st.none() | st.just(0),
+    seed=st.integers(0, 1000),
+)
+def test_what_is_known_before_never_costs_a_row(groups, surplus, hiccup, seed):
+    rows = [
+        a_row(10 * group + n, clicks=20 - group) for group, size in enumerate(groups) for n in range(size)
+    ]
+    server = Knowing(rows, set() if hiccup is None else {hiccup}, order=tied_shuffle(seed))
+    server.rows = [*rows, *(a_row(1000 + n, clicks=0) for n in range(surplus))]
+    found = gather(server, expect_rows=True)
+    assert sorted(found.rows) == sorted(server.rows)
 
 
 def test_a_short_page_is_followed_by_the_question_for_more():
