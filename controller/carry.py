@@ -14,6 +14,7 @@ from controller.act.launcher import Done, Work
 from controller.act.progress import Patience
 from controller.alarms import LONGEST_SETBACK
 from controller.cluster.port import ClusterError, NotLeader, Refused
+from controller.owed import Owed
 
 if TYPE_CHECKING:
     import asyncio
@@ -51,8 +52,16 @@ class Carrier:
         self._pace = pace
         self._slots = slots
         self._patience = Patience(clock)
+        self.owed = Owed()
         self._writes: dict[str, int] = {}
         self._contests: dict[str, int] = {}
+
+    def owing(self, work: Work) -> Work:
+        """Add what is owed of the schedule; when something is to be launched, that is written first, and now."""
+        joined = self.owed.join(work)
+        if joined.decision.launch is not work.decision.launch:
+            self._patience.forget(work.entry.schedule.uid)
+        return joined
 
     async def create(self, work: Work) -> Work | None:
         if work.decision.launch is None:
@@ -67,10 +76,13 @@ class Carrier:
         self._alarms.set(work.entry.schedule.uid, created.decision.wake_at)
         return created
 
-    async def finish(self, work: Work) -> None:
+    async def finish(self, work: Work, *, crowd: int = 0) -> None:
+        """Write, delete, tell. `crowd` is how many were launched in this turn."""
         uid = work.entry.schedule.uid
-        again = self._patience.until(uid, work.entry.status, work.decision)
+        again = self._patience.until(uid, work.entry.status, work.decision, crowd=crowd)
         if again is not None:
+            if work.decision.entered:
+                self.owed.put(work)
             self._alarms.set(uid, min(again, work.decision.wake_at or again))
             return
         async with self._slots:
@@ -79,6 +91,7 @@ class Carrier:
             except ClusterError as error:
                 self._failed(work, "finish", error)
                 return
+        self.owed.drop(uid)
         if done is Done.GONE:
             self.forget(uid)
             return
@@ -136,4 +149,5 @@ class Carrier:
         self._writes.pop(uid, None)
         self._contests.pop(uid, None)
         self._patience.forget(uid)
+        self.owed.drop(uid)
         self._metrics.forget(uid)

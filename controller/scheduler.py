@@ -146,7 +146,10 @@ class Scheduler:
         if full:
             works += (await self._decide_all(full, held, fresh=True, queued=full))[0]
         created = await asyncio.gather(*(self._carrier.create(work) for work in works))
-        await asyncio.gather(*(self._carrier.finish(work) for work in created if work is not None))
+        crowd = sum(work.decision.launch is not None for work in works)
+        await asyncio.gather(
+            *(self._carrier.finish(work, crowd=crowd) for work in created if work is not None)
+        )
         self._metrics.queue(0)
 
     # -- deciding -----------------------------------------------------------------------------------------------------
@@ -167,7 +170,7 @@ class Scheduler:
             try:
                 decision = self._decide(
                     entry.schedule,
-                    entry.status,
+                    self._carrier.owed.base(entry),
                     self._table.jobs_of(uid),
                     self._clock.now(),
                     jobs_fresh=fresh,
@@ -184,7 +187,7 @@ class Scheduler:
                 unsure.append(entry)
                 continue
             self._alarms.set(uid, decision.wake_at)
-            works.append(Work(entry, decision))
+            works.append(self._carrier.owing(Work(entry, decision)))
         return works, unsure
 
     async def _list(self, namespaces: set[str]) -> set[str]:

@@ -1,10 +1,10 @@
 """Recorder: Events on schedules, as the real API's `events.k8s.io/v1`, aggregated and rate-limited as client-go does.
 
 The same reason on the same object within ten minutes becomes one Event whose series counts. The first repetition is
-written at once, so that people see a series; the count of later ones is brought up to date every six minutes, since a
-schedule that runs each minute would else write as many counts as Jobs. Each object may send 25 in a burst and one per
-five minutes after it. Events are a courtesy to people: failing to write one never matters and never delays anything,
-so writes run beside the scheduler and are dropped when too many wait.
+written at once, so that people see a series; the count of later ones is brought up to date every half hour (client-go's
+refreshTime; events live an hour), since a schedule that runs each minute would else write as many counts as Jobs. Each
+object may send 25 in a burst and one per five minutes after it. Events are a courtesy to people: failing to write one
+never matters and never delays anything, so writes run beside the scheduler and are dropped when too many wait.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from controller.model.schedule import Schedule
 
 SAME_WITHIN_SECONDS = 600.0
-COUNTED_EVERY_SECONDS = 360.0
+COUNTED_EVERY_SECONDS = 1800.0
 BURST = 25
 REFILL_SECONDS = 300.0
 REMEMBERED = 5_000

@@ -5,9 +5,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.act.progress import SECONDS, Patience
-from controller.model.decision import Decision, EventReason, JobDeletion, Notice
-from controller.model.status import ActiveLaunch, Condition, ConditionType, CurrentRun, RunState, Status
+from controller.act.progress import CROWD, LONGEST_SECONDS, SECONDS, Patience
+from controller.model.decision import Decision, EventReason, JobDeletion, Launch, Notice
+from controller.model.status import (
+    ActiveLaunch,
+    Condition,
+    ConditionType,
+    Counters,
+    CurrentRun,
+    RunState,
+    Status,
+)
 from tests.unit.controller.conftest import START
 
 SLOT = datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
@@ -35,6 +43,70 @@ async def test_a_start_waits_and_is_then_written(patience, clock) -> None:
     assert patience.until("s1", PENDING, decision) == START + timedelta(seconds=SECONDS)
     await clock.advance(1)
     assert patience.until("s1", PENDING, decision) is None
+
+
+IDLE = Status(conditions=(READY,))
+LAUNCHED = Decision(
+    status=replace(PENDING, counters=Counters(launches=1), watermark=SLOT),
+    launch=Launch("job-1", "29930640", SLOT, "Cron", 1, 1),
+    notices=(Notice(EventReason.LAUNCHED, "Launched Job job-1"),),
+    entered=(LAUNCH,),
+)
+"""The first launch of a due slot."""
+
+
+@pytest.mark.parametrize(
+    ("crowd", "seconds"),
+    [
+        pytest.param(CROWD + 1, SECONDS, id="a few"),
+        pytest.param(100, 5, id="a hundred"),
+        pytest.param(10_000, LONGEST_SECONDS, id="very many"),
+    ],
+)
+async def test_in_a_crowd_a_launch_waits_longer_the_more_there_are(patience, clock, crowd, seconds) -> None:
+    assert patience.until("s1", IDLE, LAUNCHED, crowd=crowd) == START + timedelta(seconds=seconds)
+    again = replace(LAUNCHED, launch=None)
+    await clock.advance(seconds - 1)
+    assert patience.until("s1", IDLE, again) == START + timedelta(seconds=seconds)
+    await clock.advance(1)
+    assert patience.until("s1", IDLE, again) is None
+    assert patience.until("s1", IDLE, again) is None, "once it is to be written it never waits anew"
+
+
+async def test_alone_a_launch_is_written_at_once(patience) -> None:
+    assert patience.until("s1", IDLE, LAUNCHED, crowd=CROWD) is None
+    assert patience.until("s1", IDLE, replace(LAUNCHED, launch=None), crowd=100) is None, "nor later"
+
+
+@pytest.mark.parametrize(
+    ("before", "decision"),
+    [
+        pytest.param(replace(IDLE, current=RUN), LAUNCHED, id="a run was under way"),
+        pytest.param(replace(IDLE, active=(LAUNCH,)), LAUNCHED, id="a launch was"),
+        pytest.param(IDLE, replace(LAUNCHED, entered=()), id="none was entered"),
+        pytest.param(IDLE, replace(LAUNCHED, entered=(replace(LAUNCH, launch=2),)), id="a second launch"),
+        pytest.param(IDLE, replace(LAUNCHED, notices=(Notice(EventReason.ADOPTED, "x"),)), id="it was adopted"),
+        pytest.param(IDLE, replace(LAUNCHED, deletions=(JobDeletion("j", "u", "x"),)), id="a Job is to go"),
+        pytest.param(
+            IDLE, replace(LAUNCHED, status=replace(LAUNCHED.status, current=replace(RUN, trigger="Manual"))),
+            id="somebody asked for it",
+        ),
+        pytest.param(
+            IDLE,
+            replace(LAUNCHED, status=replace(LAUNCHED.status, counters=Counters(launches=1, slots_coalesced=1))),
+            id="it stands for other slots",
+        ),
+        pytest.param(
+            IDLE, replace(LAUNCHED, status=replace(LAUNCHED.status, observed_generation=2)), id="an edit was seen"
+        ),
+        pytest.param(
+            IDLE, replace(LAUNCHED, status=replace(LAUNCHED.status, conditions=(replace(READY, status="False"),))),
+            id="a condition turned",
+        ),
+    ],
+)  # fmt: skip
+async def test_in_a_crowd_all_but_a_plain_first_launch_is_written_at_once(patience, before, decision) -> None:
+    assert patience.until("s1", before, decision, crowd=1000) is None
 
 
 async def test_the_next_start_waits_anew(patience, clock) -> None:

@@ -311,16 +311,16 @@ async def test_a_failure_of_one_is_its_own(house) -> None:
 
 
 async def test_many_that_are_due_share_one_list_and_get_their_jobs_before_their_statuses(house) -> None:
-    for number in range(30):
+    for number in range(20):
         house.apply(f"s{number}")
     await house.settle()
     house.cluster.calls.clear()
     await house.clock.advance(31)
     await house.scheduler.turn()
     calls = house.cluster.calls
-    assert len(house.jobs()) == 30
+    assert len(house.jobs()) == 20
     assert calls.count("list_jobs") == 1
-    assert calls.count("create_job") == calls.count("patch_status") == 30
+    assert calls.count("create_job") == calls.count("patch_status") == 20
     assert calls.index("patch_status") > max(
         index for index, call in enumerate(calls) if call == "create_job"
     )
