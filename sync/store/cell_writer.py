@@ -61,17 +61,19 @@ def _four(
     countries: Mapping[str, int],
     devices: Mapping[str, int],
 ) -> Iterator[tuple[Any, ...]]:
-    """The many rows of page-query, spelled out: half the time of the general way."""
-    for page, query, country, device, clicks, impressions, position in rows:
-        yield (
-            pages[page],
-            queries[query],
-            countries[country],
-            devices[device],
-            clicks,
-            impressions,
-            position,
-        )
+    """The many rows of page-query, column by column: a third of the time of the general way."""
+    columns = tuple(zip(*rows, strict=True))
+    if not columns:
+        return iter(())
+    page, query, country, device, *metrics = columns
+    return zip(
+        map(pages.__getitem__, page),
+        map(queries.__getitem__, query),
+        map(countries.__getitem__, country),
+        map(devices.__getitem__, device),
+        *metrics,
+        strict=True,
+    )
 
 
 class CellWriter:
