@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from controller.decide import adopt, epoch, manual
 from controller.decide.admit import admit
@@ -222,6 +223,12 @@ def _stop(draft: Draft) -> None:
 
 
 def _next_slots(cron: Cron, after: datetime) -> tuple[datetime, ...]:
+    """Slots lie on whole minutes, so all decisions of a minute, and all schedules of one expression, share an answer."""
+    return _slots_after(cron, after.replace(second=0, microsecond=0))
+
+
+@lru_cache(maxsize=4096)
+def _slots_after(cron: Cron, after: datetime) -> tuple[datetime, ...]:
     slots: list[datetime] = []
     while len(slots) < NEXT_LIMIT:
         after = cron.next_after(after)
