@@ -90,14 +90,24 @@ class Workspace(Document):
     """One Google identity and the properties to sync with it; it succeeds or fails alone."""
 
     name: Name
-    credentials_path: Path
-    """File with a service-account key or an OAuth refresh token (`authorized_user` JSON), or a directory with the files
-    client_id, client_secret and refresh_token."""
+    credentials_path: Path | None = None
+    """File with a service-account key, an OAuth refresh token (`authorized_user` JSON) or an external account, or a
+    directory with the files client_id, client_secret and refresh_token."""
+    credentials: Literal["Ambient"] | None = None
+    """In place of a path: the identity that the pod has on Google Cloud. Never a fall-back for a file that is missing."""
     credentials_hint: Annotated[str, StringConstraints(max_length=512)] = ""
     """What to tell a person when the file is missing, such as "Secret 'acme-google' key 'credentials.json'"."""
     subject: Annotated[str, StringConstraints(max_length=320)] | None = None
     """User to act for (domain-wide delegation of a service account)."""
     properties: PropertyFilter = PropertyFilter()
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> Self:
+        if (self.credentials_path is None) == (self.credentials is None):
+            raise ValueError("give either credentialsPath or credentials: Ambient")
+        if self.credentials is not None and self.subject is not None:
+            raise ValueError("an ambient identity cannot act for a subject; remove the subject")
+        return self
 
 
 class Destination(Document):

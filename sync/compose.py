@@ -23,8 +23,9 @@ from contract.run_spec import ENVIRONMENT_VARIABLE, INDEX_VARIABLE, MAX_BYTES
 from sync.clock import Clock
 from sync.errors import ConfigurationError
 from sync.events import Events
-from sync.google.account import GoogleAccess
+from sync.google.account import GoogleAccess, TokenGuards
 from sync.google.client import SkewWatch
+from sync.google.exchange import Addresses
 from sync.google.http import RequestsTransport
 from sync.google.retry import Policy
 from sync.launch import Launch
@@ -147,18 +148,27 @@ def parts(
         ca_file=settings.ca_file,
         connections=threads(spec.limits),
     )
+    metadata = RequestsTransport(abort_at=stop.abort_at, connections=1, proxies=False)
     limiter = budgets(spec, quotas or MemoryQuotaTable(clock.now), clock, stop, events)
     accounts = GoogleAccess(
+        namespace=spec.namespace,
         transport=transport,
+        metadata_transport=metadata,
         base_url=settings.api_base_url,
         inspection_url=settings.inspection_base_url,
-        token_url=settings.token_url,
+        addresses=Addresses(
+            token_url=settings.token_url,
+            sts_url=settings.sts_url,
+            iam_base_url=settings.iam_base_url,
+            metadata_base_url=settings.metadata_base_url,
+        ),
+        identity_token=settings.identity_token_path,
         clock=clock,
         sleep=stop.sleep,
         draw=random.random,
         limiter=limiter,
         api_guard=Guard(API, clock, stop.sleep, events),
-        token_guard=Guard(TOKENS, clock, stop.sleep, events),
+        token_guards=TokenGuards(*(Guard(TOKENS, clock, stop.sleep, events) for _ in range(3))),
         policy=Policy(load_cooldown=spec.limits.load_cooldown_seconds),
         observer=events,
         skew=SkewWatch(clock.now),
@@ -168,6 +178,7 @@ def parts(
     finally:
         limiter.close()
         transport.close()
+        metadata.close()
 
 
 def budgets(spec: RunSpec, quotas: QuotaTable, clock: Clock, stop: Stop, events: Events) -> Limiter:

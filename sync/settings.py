@@ -46,7 +46,15 @@ class Settings(BaseSettings):
     inspection_base_url: Url = "https://searchconsole.googleapis.com/v1"
     """Everything before `/urlInspection`, which is not offered at the other address."""
     token_url: Url = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address, no secret
-    """Where tokens come from, whatever a credentials file says."""
+    """Where tokens come from, whatever a credentials file says; so are the next two."""
+    sts_url: Url = "https://sts.googleapis.com/v1/token"
+    """Where the identity token of an external account is exchanged."""
+    iam_base_url: Url = "https://iamcredentials.googleapis.com/v1"
+    """Everything before `/projects`, where an external account acts for a service account."""
+    metadata_base_url: Url = "http://metadata.google.internal/computeMetadata/v1"
+    """Everything before `/instance`, for workspaces with `credentials: Ambient`; asked without a proxy."""
+    identity_token_path: Path | None = None
+    """The one file that an external account may take its token from: in a pod what the installation mounts."""
     summary_path: Path | None = None
     """Where the RunSummary goes: in a pod /dev/termination-log."""
     ca_file: Path | None = None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from contract import FailureClass, Workspace
@@ -21,9 +22,11 @@ from sync.clock import Clock
 from sync.errors import CredentialsError, PropertyError
 from sync.google.answers import Page, PageDecoder, decode_probe, decode_sites
 from sync.google.client import Client, RequestObserver, SkewWatch, query_question, sites_question
-from sync.google.credentials import FileMinter, read_credentials
+from sync.google.credentials import read_credentials
+from sync.google.exchange import Addresses
 from sync.google.fetch import fetch
 from sync.google.inspection import inspection_decoder, inspection_question
+from sync.google.minting import AmbientMinter, FileMinter, Minter
 from sync.google.queries import Grouping, query_body
 from sync.google.retry import Policy
 from sync.google.sitemaps import decode_sitemaps, sitemaps_question
@@ -49,35 +52,49 @@ _decoder = functools.cache(PageDecoder)
 
 
 @dataclass(frozen=True, slots=True)
+class TokenGuards:
+    """A breaker for each place that gives tokens: one that is down must not hold up identities that never ask it."""
+
+    oauth: Guard
+    federation: Guard
+    metadata: Guard
+
+
+@dataclass(frozen=True, slots=True)
 class GoogleAccess:
     """What all accounts of a launch share; calling it with a workspace opens that workspace's account."""
 
+    namespace: str
     transport: Transport
+    metadata_transport: Transport
+    """Without a proxy: the metadata server is the machine's own."""
     base_url: str
     inspection_url: str
-    token_url: str
+    addresses: Addresses
+    identity_token: Path | None
+    """The one file that an external account may name."""
     clock: Clock
     sleep: Callable[[float], None]
     draw: Callable[[], float]
     limiter: Limiter
     api_guard: Guard
-    token_guard: Guard
+    token_guards: TokenGuards
     policy: Policy
     observer: Observer
     skew: SkewWatch
 
     def __call__(self, workspace: Workspace) -> Account:
         """Raises CredentialsError when the file is missing or of no use: no request is needed to know that."""
-        payer = payer_of(read_credentials(workspace), workspace.subject)
+        minter, guard, payer = self._identity(workspace)
         tokens = Tokens(
-            FileMinter(workspace, self.transport, self.token_url, self.clock.now),
+            minter,
             workspace=workspace.name,
             clock=self.clock,
             sleep=self.sleep,
             policy=self.policy,
             draw=self.draw,
             observer=self.observer,
-            guard=self.token_guard,
+            guard=guard,
         )
         client = partial(
             Client,
@@ -93,6 +110,22 @@ class GoogleAccess:
             guard=self.api_guard,
         )
         return GoogleAccount(client(base_url=self.base_url), client(base_url=self.inspection_url), payer)
+
+    def _identity(self, workspace: Workspace) -> tuple[Minter, Guard, Payer]:
+        """How its tokens are got, what guards their source, and whose budgets they use."""
+        if workspace.credentials == "Ambient":
+            ambient = AmbientMinter(self.metadata_transport, self.addresses.metadata_base_url, self.clock.now)
+            # Pods of a namespace share a service account, and with it the identity.
+            return (
+                ambient,
+                self.token_guards.metadata,
+                Payer(f"ambient identity of namespace {self.namespace}"),
+            )
+        content = read_credentials(workspace, self.identity_token)
+        minter = FileMinter(workspace, self.transport, self.addresses, self.clock.now, self.identity_token)
+        external = content["type"] == "external_account"
+        guard = self.token_guards.federation if external else self.token_guards.oauth
+        return minter, guard, payer_of(content, workspace.subject)
 
 
 class GoogleAccount:

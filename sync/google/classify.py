@@ -1,8 +1,8 @@
 """What a refusal of Google means. Pure: status, headers and body in, a Verdict out.
 
-Quota comes as 403 as often as permission does, and only the body tells them apart; the token endpoint has a language of
-its own; proxies answer HTML. A table of words and reasons, read top down, decides. Nothing of the body is quoted but
-Google's own message, cut short.
+Quota comes as 403 as often as permission does, and only the body tells them apart; proxies answer HTML; the places that
+give tokens have languages of their own (`classify_token`). A table of words and reasons, read top down, decides. Nothing
+of the body is quoted but Google's own message, cut short.
 """
 
 from __future__ import annotations
@@ -56,66 +56,21 @@ _RATE_REASONS = {
     "concurrentlimitexceeded",
 }
 _DAILY_REASONS = {"dailylimitexceeded", "dailylimitexceededunreg"}
-_DISABLED_REASONS = {"accessnotconfigured", "service_disabled"}
+DISABLED_REASONS = {"accessnotconfigured", "service_disabled"}
 _SCOPE_REASONS = {"access_token_scope_insufficient"}
 _PERMISSION_REASONS = {"forbidden", "insufficientpermissions", "permission_denied"}
-_TOKEN_TRANSIENT = {
-    "internal_failure",
-    "server_error",
-    "temporarily_unavailable",
-    "slow_down",
-    "rate_limit_exceeded",
-}
-_SKEW = re.compile(r"used too (early|late)|\biat\b|\bexp\b|short-lived", re.IGNORECASE)
-_TOKEN = re.compile(r"[!-~]{1,16384}")
-"""What a header can carry; anything else did not come from Google."""
 _MESSAGE_LENGTH = 300
 
 
 def classify(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Verdict | None:
     """The verdict on an API answer; None when it is no refusal."""
-    error = _envelope(body) if status >= 400 or b'"error"' in body[:200] else None
+    error = envelope_of(body) if status >= 400 or b'"error"' in body[:200] else None
     if status == 200:
         return None if error is None else _refusal(_inner_code(error), headers, error, now)
     if 200 <= status < 400:
         text = f"Google answered HTTP {status}, which is no answer to a query; redirects are not followed"
         return Verdict(Kind.BAD_ANSWER, FailureClass.BAD_ANSWER, text)
     return _refusal(status, headers, error, now)
-
-
-def classify_token(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Verdict | None:
-    """The verdict on an answer of the token endpoint; None when it holds an access token."""
-    answer = _object(body) or {}
-    error = answer.get("error")
-    code = error if isinstance(error, str) else ""
-    said = answer.get("error_description")
-    described = _cut(said) if isinstance(said, str) and said else code
-    token = answer.get("access_token")
-    if status == 200 and isinstance(token, str) and _TOKEN.fullmatch(token):
-        return None
-    if status in {408, 425, 429} or status >= 500 or code in _TOKEN_TRANSIENT:
-        text = f"the token endpoint answered HTTP {status}"
-        return Verdict(Kind.TRANSIENT, FailureClass.GOOGLE_UNAVAILABLE, text, retry_after(headers, now))
-    if code == "invalid_grant" and _SKEW.search(described):
-        text = f"Google finds the time in the token request wrong ({described}); check the clock of the node"
-        return Verdict(Kind.UNCLEAR, FailureClass.CREDENTIALS_INVALID, text)
-    if code == "invalid_grant":
-        text = (
-            f"Google no longer accepts this credential ({described}): it was revoked, unused for six months, or belongs to an"
-            " OAuth app in testing, whose consents end after 7 days. Give consent again and replace the key in the Secret"
-        )
-        return Verdict(Kind.ACCOUNT, FailureClass.CREDENTIALS_REVOKED, text)
-    if code == "unauthorized_client":
-        text = (
-            f"Google refuses this client ({described}); with a subject, allow the service account's client id the scope"
-            " https://www.googleapis.com/auth/webmasters.readonly in the domain-wide delegation of the Workspace domain"
-        )
-        return Verdict(Kind.ACCOUNT, FailureClass.CREDENTIALS_INVALID, text)
-    if code:
-        text = f"the token endpoint refused the credential: {_cut(code)} ({described})"
-        return Verdict(Kind.ACCOUNT, FailureClass.CREDENTIALS_INVALID, text)
-    text = f"the token endpoint answered HTTP {status} without a token or a reason; is a proxy in the way?"
-    return Verdict(Kind.BAD_ANSWER, FailureClass.GOOGLE_UNAVAILABLE, text)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -135,7 +90,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 def _refusal(status: int, headers: Mapping[str, str], error: dict[str, Any] | None, now: datetime) -> Verdict:
     pause = retry_after(headers, now)
-    said = _said(error)
+    said = said_by(error)
     text = f"HTTP {status}: {said}" if said else f"HTTP {status} without a reason"
     if status in {403, 429}:
         return _refused(status, error, text, pause)
@@ -158,9 +113,9 @@ def _refusal(status: int, headers: Mapping[str, str], error: dict[str, Any] | No
 
 def _refused(status: int, error: dict[str, Any] | None, text: str, pause: float | None) -> Verdict:
     """403 and 429: disabled API, scope, daily quota, load quota, rate, permission - told apart in this order."""
-    reasons = _reasons(error)
-    words = _words(error)
-    if reasons & _DISABLED_REASONS or "has not been used in project" in words:
+    reasons = reasons_of(error)
+    words = words_of(error)
+    if reasons & DISABLED_REASONS or "has not been used in project" in words:
         return Verdict(
             Kind.ACCOUNT,
             FailureClass.API_DISABLED,
@@ -191,7 +146,7 @@ def _refused(status: int, error: dict[str, Any] | None, text: str, pause: float 
     )
 
 
-def _object(body: bytes) -> dict[str, Any] | None:
+def object_of(body: bytes) -> dict[str, Any] | None:
     try:
         found = json.loads(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
@@ -199,9 +154,9 @@ def _object(body: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _envelope(body: bytes) -> dict[str, Any] | None:
+def envelope_of(body: bytes) -> dict[str, Any] | None:
     """The inside of `{"error": {...}}`, or None."""
-    error = (_object(body) or {}).get("error")
+    error = (object_of(body) or {}).get("error")
     return error if isinstance(error, dict) else None
 
 
@@ -221,20 +176,20 @@ def _parts(error: dict[str, Any] | None) -> list[dict[str, Any]]:
     ]
 
 
-def _reasons(error: dict[str, Any] | None) -> set[str]:
+def reasons_of(error: dict[str, Any] | None) -> set[str]:
     found = (part.get(key) for part in _parts(error) for key in ("reason", "status"))
     return {reason.lower() for reason in found if isinstance(reason, str)}
 
 
-def _words(error: dict[str, Any] | None) -> str:
+def words_of(error: dict[str, Any] | None) -> str:
     found = (part.get("message") for part in _parts(error))
     return " ".join(message.lower() for message in found if isinstance(message, str))
 
 
-def _said(error: dict[str, Any] | None) -> str:
+def said_by(error: dict[str, Any] | None) -> str:
     message = None if error is None else error.get("message")
-    return _cut(message) if isinstance(message, str) else ""
+    return cut(message) if isinstance(message, str) else ""
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
     return whole_text(text[:_MESSAGE_LENGTH]).strip()

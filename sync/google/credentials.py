@@ -1,98 +1,42 @@
-"""From a mounted credentials file to one access token, by google-auth over our Transport.
+"""Credentials files: read, and checked to be of a kind that can be used and whole, before a token is asked for.
 
-Two kinds are read: a service-account key, with a subject to act for if wanted, and an OAuth refresh token
-(`authorized_user`). The file is read anew for each token, so a Secret replaced in mid-run is picked up. The token URL
-is a setting for both kinds: a key file must not choose where its owner's assertion is sent, and google-auth ignores the
-one in authorized-user files anyway. Nothing of a file's content ever stands in a message.
+Three kinds: a service-account key, with a subject to act for if wanted; an OAuth refresh token (`authorized_user`, or a
+directory with its three keys); an external account, whose identity token comes from the one file that the installation
+allows (`federation`). The fourth credential, the identity of the pod itself, has no file and never stands in for one that
+is missing. Nothing of a file's content ever stands in a message.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
-
-import google.auth.credentials
-import google.auth.exceptions
-import google.auth.transport
-from google.oauth2 import credentials as user_credentials
-from google.oauth2 import service_account
+from typing import Any
 
 from contract import FailureClass, Workspace
 from sync.errors import CredentialsError
-from sync.google.classify import Verdict, classify_token
-from sync.google.transport import Request, Transport
+from sync.google import federation
 
-SCOPE = "https://www.googleapis.com/auth/webmasters.readonly"
 MAX_FILE_BYTES = 64 * 1024
 _ALLOWED = (
-    'a service-account key ("type": "service_account") or an OAuth refresh token ("type": "authorized_user")'
+    'a service-account key ("type": "service_account"), an OAuth refresh token ("type": "authorized_user") or an external'
+    ' account ("type": "external_account")'
 )
 _NEEDED = {
     "service_account": ("client_email", "private_key"),
     "authorized_user": ("client_id", "client_secret", "refresh_token"),
+    "external_account": ("audience", "subject_token_type"),
 }
-_DEFAULT_LIFETIME = 3600.0
-_LONGEST_LIFETIME = 24 * _DEFAULT_LIFETIME
-"""Beyond it a lifetime is nonsense, and the default is taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An access token, good for `lifetime` seconds from when it was asked for."""
+def read_credentials(workspace: Workspace, identity_token: Path | None = None) -> Mapping[str, Any]:
+    """The file's content, checked to be of an allowed kind and whole; a directory holds an OAuth client, key by key.
 
-    value: str
-    lifetime: float
-
-    def __repr__(self) -> str:
-        return f"Token(lifetime={self.lifetime})"
-
-
-class TokenRefusedError(Exception):
-    """The token endpoint did not give a token; the verdict says why."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict.message)
-        self.verdict = verdict
-
-
-class Minter(Protocol):
-    """Gets one access token, without retrying."""
-
-    def mint(self) -> Token:
-        """Raises CredentialsError, TokenRefusedError or TransportError."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileMinter:
-    """Mints from the file of a workspace."""
-
-    workspace: Workspace
-    transport: Transport
-    token_url: str
-    now: Callable[[], datetime]
-
-    def mint(self) -> Token:
-        content = read_credentials(self.workspace)
-        exchange = _Exchange(self.transport, self.now)
-        made = _build(content, self.workspace, self.token_url)
-        try:
-            made.refresh(exchange)  # type: ignore[no-untyped-call]  # google-auth is only partly typed
-        except google.auth.exceptions.GoogleAuthError as error:
-            raise CredentialsError(
-                f"{_place(self.workspace)} could not be turned into a token request ({type(error).__name__});"
-                " download the key again and replace it.",
-            ) from error
-        return Token(str(made.token), exchange.lifetime)
-
-
-def read_credentials(workspace: Workspace) -> Mapping[str, Any]:
-    """The file's content, checked to be of an allowed kind and whole; a directory holds an OAuth client, key by key."""
+    `identity_token` is the one file that an external account may name. Raises CredentialsError.
+    """
+    assert workspace.credentials_path is not None, "an ambient identity has no file"
     path = Path(workspace.credentials_path)
-    place = _place(workspace)
+    place = place_of(workspace)
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
@@ -133,11 +77,13 @@ def read_credentials(workspace: Workspace) -> Mapping[str, Any]:
         raise CredentialsError(
             f"{place} is an OAuth refresh token, which cannot act for a subject; remove the subject or use a service-account key.",
         )
+    if kind == "external_account":
+        federation.check(content, workspace.subject, identity_token, place)
     return content
 
 
 def _read_oauth_directory(folder: Path, workspace: Workspace) -> Mapping[str, Any]:
-    place, content = _place(workspace), {"type": "authorized_user"}
+    place, content = place_of(workspace), {"type": "authorized_user"}
     for key in _NEEDED["authorized_user"]:
         try:
             with (folder / key).open("rb") as file:
@@ -159,68 +105,6 @@ def _read_oauth_directory(folder: Path, workspace: Workspace) -> Mapping[str, An
     return content
 
 
-def _build(
-    content: Mapping[str, Any], workspace: Workspace, token_url: str
-) -> google.auth.credentials.Credentials:
-    if content["type"] == "authorized_user":
-        # No scopes: Google refuses a refresh that names anything but an exact subset of the consent.
-        return user_credentials.Credentials(  # type: ignore[no-untyped-call]  # google-auth is only partly typed
-            token=None,
-            refresh_token=content["refresh_token"],
-            token_uri=token_url,
-            client_id=content["client_id"],
-            client_secret=content["client_secret"],
-        )
-    try:
-        return service_account.Credentials.from_service_account_info(  # type: ignore[no-any-return, no-untyped-call]  # as above
-            {**content, "token_uri": token_url},
-            scopes=[SCOPE],
-            subject=workspace.subject,
-        )
-    except (ValueError, google.auth.exceptions.GoogleAuthError):
-        raise CredentialsError(
-            f"{_place(workspace)} holds a private_key that cannot be read: download the key again and replace it.",
-        ) from None
-
-
-def _place(workspace: Workspace) -> str:
+def place_of(workspace: Workspace) -> str:
     """How a person finds the file: the Secret if the controller named it, else the path."""
     return workspace.credentials_hint or f"The credentials file {workspace.credentials_path}"
-
-
-@dataclass(slots=True)
-class _Answer:
-    """google-auth's view of a response."""
-
-    status: int
-    headers: Mapping[str, str]
-    data: bytes
-
-
-class _Exchange(google.auth.transport.Request):
-    """Lets google-auth speak through our Transport; refusals are judged here, so its own retry never sleeps."""
-
-    def __init__(self, transport: Transport, now: Callable[[], datetime]) -> None:
-        self._transport = transport
-        self._now = now
-        self.lifetime = _DEFAULT_LIFETIME
-
-    def __call__(
-        self,
-        url: str,
-        method: str = "GET",
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,  # noqa: ARG002 - google-auth passes it; the Transport has its own
-        **_: Any,
-    ) -> _Answer:
-        response = self._transport.send(Request(method, url, headers or {}, body or b""))
-        verdict = classify_token(response.status, response.headers, response.body, self._now())
-        if verdict is not None:
-            raise TokenRefusedError(verdict)
-        lifetime = json.loads(response.body).get("expires_in")
-        if isinstance(lifetime, int | float) and 0 < lifetime < _LONGEST_LIFETIME:
-            self.lifetime = float(lifetime)
-        # google-auth adds expires_in to its own clock and chokes on what is no number; ours above is what counts.
-        answer = {**json.loads(response.body), "expires_in": int(self.lifetime)}
-        return _Answer(response.status, response.headers, json.dumps(answer).encode())

@@ -45,12 +45,15 @@ class RequestsTransport:
         request_seconds: float = REQUEST_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
         max_body_bytes: int = MAX_BODY_BYTES,
+        proxies: bool = True,
     ) -> None:
+        """`proxies` False: those of the environment are not used."""
         self._abort_at = abort_at
         self._request_seconds = request_seconds
         self._idle_seconds = idle_seconds
         self._max_body_bytes = max_body_bytes
         self._session = requests.Session()
+        self._session.trust_env = proxies
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # An auth callable, even one that does nothing, keeps ~/.netrc from replacing the bearer token.
         self._session.auth = lambda prepared: prepared

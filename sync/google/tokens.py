@@ -15,7 +15,8 @@ from contract import FailureClass
 from sync.clock import Clock
 from sync.errors import CredentialsError
 from sync.google.classify import Kind, Verdict
-from sync.google.credentials import Minter, Token, TokenRefusedError
+from sync.google.exchange import TokenRefusedError
+from sync.google.minting import Minter, Token
 from sync.google.retry import GiveUp, Policy, react
 from sync.google.transport import TransportError
 from sync.quota.guard import Guard

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 
 from contract import ContractError, RunSpec
 from sync.google.answers import _SHAPES, BadBodyError, Page, PageDecoder, decode_probe, decode_sites
-from sync.google.classify import classify, classify_token
+from sync.google.classify import classify
+from sync.google.classify_token import classify_iam, classify_metadata, classify_sts, classify_token
 from sync.google.prints import digest_of_prints
 from sync.rows import MAX_POSITION, MAX_RAW_CHARACTERS, max_count
 
@@ -75,7 +76,7 @@ def answers(body: bytes) -> None:
         for site in decode_sites(body):
             f"{site.url} {site.permission}".encode()
     for status in STATUSES:
-        for judge in (classify, classify_token):
+        for judge in (classify, classify_token, classify_sts, classify_iam, classify_metadata):
             verdict = judge(status, {"retry-after": body[:40].decode("latin-1")}, body, NOW)
             if verdict is None and judge is classify_token:
                 str(json.loads(body.decode("utf-8-sig", "replace"))["access_token"]).encode("latin-1")

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from contract import Destination, Limits, RunSpec, RunSummary, Workspace
 from sync.clock import ManualClock
+from sync.google.exchange import Addresses
 from sync.google.transport import Request, Response
 from sync.plan.cells import Cell, CellResult, FetchedCell, Row
 from sync.plan.order import Synced
@@ -26,6 +27,12 @@ SLOT = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
 """21:00 on 14 June in California."""
 TODAY = date(2026, 6, 14)
 
+ADDRESSES = Addresses(
+    token_url="https://token.example/token",
+    sts_url="https://sts.example/v1/token",
+    iam_base_url="https://iam.example/v1",
+    metadata_base_url="http://metadata.example/computeMetadata/v1",
+)
 AUTHORIZED_USER = {
     "type": "authorized_user",
     "client_id": "client",

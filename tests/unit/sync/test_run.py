@@ -14,7 +14,7 @@ from sync.clock import ManualClock
 from sync.compose import budgets
 from sync.errors import DatabaseIncompatible, DatabaseRefused, DatabaseUnavailable, Superseded
 from sync.events import Events
-from sync.google.account import GoogleAccess
+from sync.google.account import GoogleAccess, TokenGuards
 from sync.google.client import SkewWatch
 from sync.google.retry import Policy
 from sync.launch import Launch
@@ -25,6 +25,7 @@ from sync.run import Ended, run
 from sync.stop import Stop, StopReason
 from sync.tally import Tally
 from tests.unit.sync.fakes import (
+    ADDRESSES,
     TODAY,
     FakeGoogle,
     TinyStore,
@@ -66,16 +67,19 @@ class House:
         events = Events(self.tally)
         self.limiter = budgets(order, self.store.quotas(), self.clock, self.stop, events)
         accounts = GoogleAccess(
+            namespace=order.namespace,
             transport=google,
+            metadata_transport=google,
             base_url="https://google.example/v3",
             inspection_url="http://127.0.0.1:9/v1",
-            token_url="https://token.example/token",
+            addresses=ADDRESSES,
+            identity_token=None,
             clock=self.clock,
             sleep=self.stop.sleep,
             draw=lambda: 0.5,
             limiter=self.limiter,
             api_guard=Guard(API, self.clock, self.stop.sleep, events),
-            token_guard=Guard(TOKENS, self.clock, self.stop.sleep, events),
+            token_guards=TokenGuards(*(Guard(TOKENS, self.clock, self.stop.sleep, events) for _ in range(3))),
             policy=Policy(load_cooldown=order.limits.load_cooldown_seconds),
             observer=events,
             skew=SkewWatch(self.clock.now),

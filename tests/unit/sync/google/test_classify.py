@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from contract import FailureClass
-from sync.google.classify import Kind, classify, classify_token, retry_after
+from sync.google.classify import Kind, classify, retry_after
+from sync.google.classify_token import classify_token
 
 NOW = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import pytest
 from sync.errors import BadAnswer, CredentialsError, GoogleUnavailable, PropertyError
 from sync.google.answers import decode_sites
 from sync.google.client import Client, SkewWatch, query_question, sites_question
-from sync.google.credentials import FileMinter
+from sync.google.minting import FileMinter
 from sync.google.retry import Policy
 from sync.google.tokens import Tokens
 from sync.google.transport import Request, Response, TransportError
@@ -20,6 +20,7 @@ from sync.quota.limiter import Limiter
 from sync.quota.memory import MemoryQuotaTable
 from sync.quota.names import BucketName, Scope
 from tests.unit.sync.fakes import (
+    ADDRESSES,
     SLOT,
     Recorder,
     answer,
@@ -81,7 +82,7 @@ class Bench:
             "policy": Policy(),
             "observer": self.recorder,
         }
-        minter = FileMinter(workspace(folder), self.wire, "https://x/token", self.clock.now)
+        minter = FileMinter(workspace(folder), self.wire, ADDRESSES, self.clock.now)
         self.client = Client(
             transport=self.wire,
             tokens=Tokens(

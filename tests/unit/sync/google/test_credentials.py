@@ -13,14 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from contract import FailureClass, Workspace
 from sync.errors import CredentialsError, GoogleUnavailable, Interrupted
-from sync.google.credentials import FileMinter, Token, read_credentials
+from sync.google.credentials import read_credentials
+from sync.google.minting import FileMinter, Token
 from sync.google.retry import Policy
 from sync.google.tokens import Tokens
 from sync.google.transport import Request, Response, TransportError
 from sync.quota.guard import TOKENS, Guard
-from tests.unit.sync.fakes import AUTHORIZED_USER, Recorder, answer, clock, workspace
-
-TOKEN_URL = "https://token.example/token"
+from tests.unit.sync.fakes import ADDRESSES, AUTHORIZED_USER, Recorder, answer, clock, workspace
 
 
 def private_key() -> str:
@@ -69,7 +68,7 @@ class Endpoint:
 def tokens_of(place: Workspace, endpoint: Endpoint, now=None) -> Tokens:
     now = now or clock()
     return Tokens(
-        FileMinter(place, endpoint, TOKEN_URL, now.now),
+        FileMinter(place, endpoint, ADDRESSES, now.now),
         workspace=place.name,
         clock=now,
         sleep=now.advance,
@@ -83,7 +82,7 @@ def tokens_of(place: Workspace, endpoint: Endpoint, now=None) -> Tokens:
 def test_a_refresh_token_is_exchanged_at_the_token_url_without_scopes(tmp_path):
     endpoint = Endpoint()
     assert tokens_of(workspace(tmp_path), endpoint).get() == "t1"
-    assert endpoint.requests[0].url == TOKEN_URL
+    assert endpoint.requests[0].url == ADDRESSES.token_url
     assert endpoint.form() == {
         "grant_type": "refresh_token",
         "client_id": "client",
@@ -95,7 +94,7 @@ def test_a_refresh_token_is_exchanged_at_the_token_url_without_scopes(tmp_path):
 def test_a_service_account_key_does_not_choose_where_its_assertion_goes(tmp_path):
     endpoint = Endpoint()
     tokens_of(workspace(tmp_path, content=SERVICE_ACCOUNT, subject="boss@acme.example"), endpoint).get()
-    assert endpoint.requests[0].url == TOKEN_URL
+    assert endpoint.requests[0].url == ADDRESSES.token_url
     claims = endpoint.form()["assertion"].split(".")[1]
     decoded = json.loads(base64.urlsafe_b64decode(claims + "=="))
     assert decoded["sub"] == "boss@acme.example"
@@ -141,10 +140,10 @@ SECRET = "hush-hush"
         pytest.param({"type": SECRET}, "of no kind", FailureClass.CREDENTIALS_INVALID, id="another kind"),
         pytest.param({"type": ["x"]}, "of no kind", FailureClass.CREDENTIALS_INVALID, id="an odd kind"),
         pytest.param(
-            {"type": "external_account"},
-            "service-account key",
+            {"type": "external_account_authorized_user"},
+            "an external account",
             FailureClass.CREDENTIALS_INVALID,
-            id="external account",
+            id="a person of another provider",
         ),
         pytest.param(
             {"type": "authorized_user", "client_id": SECRET},
@@ -220,7 +219,7 @@ def test_one_token_serves_until_shortly_before_its_end(tmp_path):
 @pytest.mark.parametrize("expires", [None, "soon", -5, 0, 10**400, 1e308])
 def test_a_token_without_a_sensible_lifetime_is_taken_for_an_hour(tmp_path, expires):
     endpoint = Endpoint(answer(200, {"access_token": "t", "expires_in": expires}))
-    assert FileMinter(workspace(tmp_path), endpoint, TOKEN_URL, clock().now).mint() == Token("t", 3600.0)
+    assert FileMinter(workspace(tmp_path), endpoint, ADDRESSES, clock().now).mint() == Token("t", 3600.0)
 
 
 def test_a_token_does_not_show_itself():
