@@ -109,6 +109,8 @@ def _catalogued(fault: Fault, call: Call, project: str) -> ApiError | TokenError
             return errors.backend_error(fault.status or 503)
         case "invalid-grant":
             return TokenError("invalid_grant", fault.message or "Token has been expired or revoked.")
+        case "impersonation-403":
+            return errors.may_not_act_for(call.feedpath)
         case "invalid-client":
             return TokenError("invalid_client", fault.message or "The OAuth client was not found.", 401)
         case _:

@@ -23,6 +23,8 @@ from emulator.config import Account, Config, Permission
 from emulator.dataset import ROW_BYTES, Dataset
 from emulator.errors import ApiError, TokenError
 from emulator.faults import PAGE_FAULTS, Fault, Script
+from emulator.federation import OPERATIONS as FEDERATION
+from emulator.federation import Federation
 from emulator.fields import Tree, apply, check, parse_fields
 from emulator.inspection import inspected
 from emulator.keys import Keys
@@ -55,6 +57,7 @@ class Api:
         self.keys = keys
         self.dataset = Dataset(config.seed, config)
         self.tokens = Tokens(config, keys)
+        self.federation = Federation(config, keys, self.tokens)
         self.script = Script(config.seed)
         self.permissions: dict[str, dict[str, Permission]] = {
             account.name: dict(account.properties) for account in config.accounts
@@ -81,6 +84,7 @@ class Api:
         fault: Fault | None,
         *,
         gzip: bool,
+        metadata_flavor: str = "",
     ) -> Answer:
         """The answer to a call under the fault that the script has for it."""
         style = self.config.error_style
@@ -92,6 +96,11 @@ class Api:
         try:
             if call.operation == "token":
                 return self._token(form, fault)
+            if call.operation in FEDERATION:
+                with self._lock:
+                    return self.federation.answer(
+                        call, authorization, form, self.clock, time.time(), metadata_flavor=metadata_flavor
+                    )
             if not call.operation:
                 raise errors.not_found()
             with self._lock:

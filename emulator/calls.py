@@ -6,6 +6,7 @@ about day, type and offset is read leniently here, only for fault rules and for 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,11 +18,18 @@ PREFIX = "/webmasters/v3"
 _SEARCH_TYPES = {name.lower(): name for name in SEARCH_TYPES}
 INSPECTION_PATH = "/v1/urlInspection/index:inspect"
 TOKEN_PATHS = ("/token", "/oauth2/v4/token", "/o/oauth2/token")
+STS_PATH = "/sts/v1/token"
+IAM_PREFIX = "/iam/v1/projects/-/serviceAccounts/"
+_IAM_METHODS = {"generateAccessToken": "impersonate", "signJwt": "sign"}
+METADATA_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `operation` is empty when no method lives at the path."""
+    """One request. `operation` is empty when no method lives at the path.
+
+    `feedpath` is the second thing that a path names: a sitemap, or of the IAM methods the service account.
+    """
 
     operation: str
     site: str = ""
@@ -66,6 +74,18 @@ def parse_call(method: str, raw_target: str, body: bytes, account: str = "") -> 
     parameters = dict(parse_qsl(query, keep_blank_values=True))
     if path in TOKEN_PATHS:
         return Call("token" if method == "POST" else "", parameters=parameters)
+    if path == STS_PATH:
+        token = dict(parse_qsl(body.decode("utf-8", "replace"))).get("subject_token", "")
+        return Call(
+            "exchange" if method == "POST" else "", parameters=parameters, body={"token": digest(token)}
+        )
+    if path.startswith(IAM_PREFIX):
+        email, _, name = unquote(path.removeprefix(IAM_PREFIX)).partition(":")
+        parsed, valid = _json(body)
+        operation = _IAM_METHODS.get(name, "") if method == "POST" else ""
+        return Call(operation, "", email, parameters, account, parsed, valid)
+    if path == METADATA_PATH:
+        return Call("metadata" if method == "GET" else "", parameters=parameters)
     if path == INSPECTION_PATH:
         parsed, valid = _json(body)
         site = parsed.get("siteUrl") if isinstance(parsed, dict) else None
@@ -92,6 +112,11 @@ def parse_call(method: str, raw_target: str, body: bytes, account: str = "") -> 
             operation = ""
     parsed, valid = _json(body) if operation == "query" else (None, True)
     return Call(operation, prop, feedpath, parameters, account, parsed, valid)
+
+
+def digest(token: str) -> str:
+    """How the request log tells identity tokens apart."""
+    return hashlib.sha256(token.encode()).hexdigest()[:16]
 
 
 def _json(body: bytes) -> tuple[Any, bool]:

@@ -51,7 +51,8 @@ class Account(Model):
     """One identity. `properties` maps a property to the permission this identity has on it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-    kind: Literal["service_account", "authorized_user"] = "service_account"
+    kind: Literal["service_account", "authorized_user", "external"] = "service_account"
+    """`external`: somebody of another identity provider, who comes through a workload identity pool."""
     properties: dict[str, Permission] = {}
     revoked: bool = False
     project: str = "emulator-project"
@@ -61,7 +62,8 @@ class Account(Model):
     )
     """What a user consented to; a service account may ask for anything Google offers."""
     impersonates: tuple[str, ...] = ()
-    """Domain-wide delegation: names of accounts whose e-mail address may stand as subject."""
+    """Names of accounts: of a service account, whose e-mail address may stand as subject (domain-wide delegation); of an
+    external one, the service accounts that it may act for."""
     quota: Quota | None = None
 
     @property
@@ -69,6 +71,11 @@ class Account(Model):
         if self.kind == "service_account":
             return f"{self.name}@{self.project}.iam.gserviceaccount.com"
         return f"{self.name}@example.com"
+
+    @property
+    def provider(self) -> str:
+        """Of an external account: the audience under which its tokens are exchanged."""
+        return f"//iam.googleapis.com/projects/1234/locations/global/workloadIdentityPools/emulator/providers/{self.name}"
 
 
 def documented_quotas(*, new_project: bool = False, per_second: int | None = None) -> dict[str, Quota]:
@@ -100,6 +107,8 @@ class Config(Model):
     cap: Annotated[int, Field(ge=1)] = 50_000
     """Rows that are ever shown per property, day and search type."""
     token_seconds: Annotated[int, Field(ge=1)] = 3599
+    ambient: str | None = None
+    """Name of the service account of which the metadata server gives tokens; without it there is no metadata server."""
     metadata_spelling: Literal["camel", "snake"] = "camel"
     error_style: Literal["classic", "details"] = "classic"
     """`classic` errors carry `errors[]`; `details` ones only `status` and `details[]`, as newer front-ends do."""
@@ -134,6 +143,8 @@ class Config(Model):
                 raise ValueError(f"account {account.name} names unknown properties: {sorted(unknown)}")
             if unknown := set(account.impersonates) - set(names):
                 raise ValueError(f"account {account.name} names unknown accounts: {sorted(unknown)}")
+        if self.ambient is not None and self.ambient not in names:
+            raise ValueError(f"ambient names the unknown account {self.ambient}")
         return self
 
 

@@ -27,6 +27,8 @@ def find_account(config: Config, name: str) -> Account:
 def credentials_json(account: Account, keys: Keys, url: str) -> dict[str, Any]:
     """The content of a service-account key file or of an authorized-user file."""
     base = url.rstrip("/")
+    if account.kind == "external":
+        raise ValueError(f"account {account.name!r} is external: see external_json and identity_token")
     if account.kind == "service_account":
         return {
             "type": "service_account",
@@ -49,6 +51,26 @@ def credentials_json(account: Account, keys: Keys, url: str) -> dict[str, Any]:
     }
 
 
+def external_json(
+    account: Account, token_path: Path, acts_for: Account | None = None, *, field: str = ""
+) -> dict[str, Any]:
+    """The configuration of an external account, as gcloud writes it: it names Google's own addresses."""
+    form: dict[str, Any] = {"type": "json", "subject_token_field_name": field} if field else {"type": "text"}
+    content: dict[str, Any] = {
+        "universe_domain": "googleapis.com",
+        "type": "external_account",
+        "audience": account.provider,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": "https://sts.googleapis.com/v1/token",
+        "credential_source": {"file": str(token_path), "format": form},
+    }
+    if acts_for is not None:
+        content["service_account_impersonation_url"] = (
+            f"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{acts_for.email}:generateAccessToken"
+        )
+    return content
+
+
 def write_credentials(account: Account, keys: Keys, url: str, path: Path) -> Path:
     path.write_text(json.dumps(credentials_json(account, keys, url), indent=2) + "\n", encoding="utf-8")
     path.chmod(0o600)
@@ -66,9 +88,10 @@ def main(config_path: Path | None, account: str, url: str, keys_path: Path, out:
     config = load(config_path) if config_path else default_config()
     try:
         found = find_account(config, account)
-    except KeyError as error:
+        written = write_credentials(found, Keys(config, keys_path), url, out)
+    except (KeyError, ValueError) as error:
         raise click.BadParameter(error.args[0], param_hint="--account") from error
-    click.echo(write_credentials(found, Keys(config, keys_path), url, out))
+    click.echo(written)
 
 
 if __name__ == "__main__":

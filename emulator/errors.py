@@ -115,6 +115,22 @@ def scope_insufficient() -> ApiError:
     )
 
 
+def may_not_act_for(email: str) -> ApiError:
+    return ApiError(
+        403,
+        "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).",
+        "forbidden",
+        details=(
+            error_info(
+                "IAM_PERMISSION_DENIED",
+                "iam.googleapis.com",
+                permission="iam.serviceAccounts.getAccessToken",
+                resource=f"projects/-/serviceAccounts/{email}",
+            ),
+        ),
+    )
+
+
 def api_disabled(project: str) -> ApiError:
     return ApiError(
         403,

@@ -20,7 +20,7 @@ from emulator.pacific import Stage
 Refusal = Literal[
     "status", "rate-403", "user-rate-403", "project-rate-403", "load-403", "daily-403", "permission-403",
     "api-disabled", "scope-403", "unknown-403", "rate-429", "token-expired", "bad-request", "not-found", "html-500",
-    "backend-error", "invalid-grant", "invalid-client", "200-with-error", "redirect", "no-content", "captive-page",
+    "backend-error", "invalid-grant", "invalid-client", "impersonation-403", "200-with-error", "redirect", "no-content", "captive-page",
 ]  # fmt: skip
 PageFault = Literal[
     "empty-rows", "short-page", "long-page", "ignore-start-row", "duplicate-rows", "moved-ties", "other-stage",
@@ -38,7 +38,10 @@ PoisonText = Literal[
     "date-outside", "negative", "nan", "infinity", "huge-number", "beyond-int32", "string-number", "fractional-clicks",
     "clicks-above-impressions", "no-position", "zero-row", "unknown-fields", "look-alikes",
 ]  # fmt: skip
-Operation = Literal["query", "sites.list", "sites.get", "sitemaps.list", "sitemaps.get", "inspect", "token"]
+Operation = Literal[
+    "query", "sites.list", "sites.get", "sitemaps.list", "sitemaps.get", "inspect", "token",
+    "exchange", "impersonate", "sign", "metadata",
+]  # fmt: skip
 REFUSALS: tuple[str, ...] = get_args(Refusal)
 PAGE_FAULTS: tuple[str, ...] = get_args(PageFault)
 DELIVERIES: tuple[str, ...] = get_args(Delivery)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,7 +21,7 @@ from emulator.api import Api
 from emulator.clock import Clock
 from emulator.config import Config, Permission, default_config
 from emulator.control import RULES, change_account
-from emulator.credentials import credentials_json, find_account, write_credentials
+from emulator.credentials import credentials_json, external_json, find_account, write_credentials
 from emulator.dataset import Dataset
 from emulator.keys import Keys
 from emulator.server import Service, start
@@ -103,6 +104,19 @@ class EmulatorThread:
     def credentials(self, account: str) -> dict[str, Any]:
         """The content of a credential file of an account."""
         return credentials_json(find_account(self.config, account), self.api.keys, self.url)
+
+    def external_credentials(
+        self, account: str, token_path: Path, acts_for: str | None = None, *, field: str = ""
+    ) -> dict[str, Any]:
+        """The configuration of an external account whose token lies in a file."""
+        other = find_account(self.config, acts_for) if acts_for else None
+        return external_json(find_account(self.config, account), token_path, other, field=field)
+
+    def identity_token(self, account: str, *, seconds: int = 3600, **claims: Any) -> str:
+        """A token that the provider of an external account signed, good for so many seconds of real time."""
+        return self.api.federation.identity_token(
+            find_account(self.config, account), time.time(), seconds, **claims
+        )
 
     def write_credentials(self, account: str, path: Path) -> Path:
         return write_credentials(find_account(self.config, account), self.api.keys, self.url, path)

@@ -44,12 +44,24 @@ class Service:
         authorization = request.headers.get("Authorization")
         account = self.api.account_of(authorization)
         call = parse_call(request.method, request.raw_path, body, account.name if account else "")
-        form = dict(parse_qsl(body.decode("utf-8", "replace"))) if call.operation == "token" else {}
+        form = (
+            dict(parse_qsl(body.decode("utf-8", "replace")))
+            if call.operation in ("token", "exchange")
+            else {}
+        )
         fault = self.api.script.take(call)
         if self.latency_ms:
             await asyncio.sleep(self.latency_ms / 1000)
         gzip = self.api.config.gzip and accepts_gzip(request)
-        answer = await asyncio.to_thread(self.api.answer, call, authorization, form, fault, gzip=gzip)
+        answer = await asyncio.to_thread(
+            self.api.answer,
+            call,
+            authorization,
+            form,
+            fault,
+            gzip=gzip,
+            metadata_flavor=request.headers.get("Metadata-Flavor", ""),
+        )
         try:
             return await deliver(
                 request, answer, fault if fault and fault.kind in DELIVERIES else None, gzip=gzip

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,18 +64,27 @@ class Tokens:
             case grant:
                 raise TokenError("unsupported_grant_type", f"Invalid grant_type: {grant}")
         lifetime = seconds or self._config.token_seconds
-        token = f"ya29.{secrets.token_urlsafe(48)}"
-        self._forget_expired(elapsed)
-        self._grants[token] = Grant(account.name, frozenset(scopes), elapsed + lifetime)
         return {
-            "access_token": token,
+            "access_token": self.grant(account, scopes, elapsed, lifetime),
             "expires_in": lifetime,
             "scope": " ".join(sorted(scopes)),
             "token_type": "Bearer",
         }
 
-    def identify(self, authorization: str | None, elapsed: float) -> Account:
-        """The account behind an Authorization header; raises ApiError."""
+    def grant(self, account: Account, scopes: Iterable[str], elapsed: float, lifetime: float) -> str:
+        """A new bearer token of an account."""
+        token = f"ya29.{secrets.token_urlsafe(48)}"
+        self._forget_expired(elapsed)
+        self._grants[token] = Grant(account.name, frozenset(scopes), elapsed + lifetime)
+        return token
+
+    def by_email(self, email: str) -> Account | None:
+        return self._by_email.get(email)
+
+    def identify(
+        self, authorization: str | None, elapsed: float, scopes: frozenset[str] = READ_SCOPES
+    ) -> Account:
+        """The account behind an Authorization header, whose token has one of the scopes; raises ApiError."""
         scheme, _, token = (authorization or "").partition(" ")
         grant = self._grants.get(token.strip())
         if (
@@ -85,7 +94,7 @@ class Tokens:
             or grant.account in self.revoked
         ):
             raise unauthenticated()
-        if not grant.scopes & READ_SCOPES:
+        if not grant.scopes & scopes:
             raise scope_insufficient()
         return next(account for account in self._config.accounts if account.name == grant.account)
 
@@ -118,12 +127,12 @@ class Tokens:
         return account, asked or set(account.scopes)
 
     def _assertion(self, assertion: str, wall: float) -> tuple[Account, set[str]]:
-        payload = _claims(assertion)
+        payload = claims_of(assertion)
         account = self._by_email.get(str(payload.get("iss")))
         if account is None or account.kind != "service_account" or account.name in self.revoked:
             raise TokenError("invalid_grant", "Invalid grant: account not found")
         public_key = self._keys.private_key(account).public_key()
-        if not _signed(assertion, public_key):
+        if not is_signed(assertion, public_key):
             raise TokenError("invalid_grant", "Invalid JWT Signature.")
         self._check_claims(payload, wall)
         scopes = set(str(payload.get("scope", "")).split())
@@ -155,7 +164,7 @@ class Tokens:
             raise TokenError("invalid_grant", f"{_TIMES} Check your iat and exp values in the JWT claim.")
 
 
-def _claims(assertion: str) -> dict[str, Any]:
+def claims_of(assertion: str) -> dict[str, Any]:
     """The claims, unverified: the issuer must be known to choose the key."""
     try:
         _, claims, _ = assertion.split(".")
@@ -167,7 +176,7 @@ def _claims(assertion: str) -> dict[str, Any]:
     return payload
 
 
-def _signed(assertion: str, public_key: RSAPublicKey) -> bool:
+def is_signed(assertion: str, public_key: RSAPublicKey) -> bool:
     message, _, signature = assertion.rpartition(".")
     try:
         public_key.verify(_decode(signature), message.encode(), PKCS1v15(), SHA256())

@@ -113,7 +113,7 @@ def build(
     exchange: Exchange,
 ) -> google.auth.credentials.Credentials:
     """google-auth's view of a configuration that `check` let pass."""
-    made = identity_pool.Credentials(
+    made = identity_pool.Credentials(  # type: ignore[no-untyped-call]  # google-auth is only partly typed
         audience=content["audience"],
         subject_token_type=content["subject_token_type"],
         token_url=sts_url,
@@ -125,7 +125,7 @@ def build(
     account = service_account_of(content)
     if account is None:
         return made
-    return impersonated_credentials.Credentials(  # type: ignore[no-any-return, no-untyped-call]  # google-auth is only partly typed
+    return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]  # as above
         source_credentials=made, target_principal=account, target_scopes=[scope], subject=subject
     )
 

@@ -183,7 +183,11 @@ class World:
             "slot": self.now,
             "window": {"days": DAYS},
             "search_types": ["web", "image"],
-            "workspaces": [self.workspace(account.name) for account in self.emulator.config.accounts],
+            "workspaces": [
+                self.workspace(account.name)
+                for account in self.emulator.config.accounts
+                if account.kind != "external"
+            ],
             "destination": self.database.destination(),
             "limits": limits(),
         }

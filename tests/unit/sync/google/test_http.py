@@ -259,6 +259,17 @@ def test_the_proxy_of_the_environment_is_used(monkeypatch):
     assert heads[0].startswith("GET http://google.example/x")
 
 
+def test_the_metadata_server_is_asked_without_the_proxy_of_the_environment(monkeypatch):
+    with peer(says(whole(b"by itself"))) as url:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("no_proxy", "")
+        transport = RequestsTransport(proxies=False)
+        assert transport.send(Request("GET", url)).body == b"by itself"
+        transport.close()
+
+
 def test_a_netrc_does_not_replace_the_token(tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password mine\n")
