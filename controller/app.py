@@ -107,7 +107,7 @@ class App:
             clock,
             held=lambda: self.skew.held,
             policy=lambda: self.switch.policy,
-            environment=settings.environment,
+            site=settings.site,
             start_rate=settings.start_rate,
             may_run=lambda: self._serving and self.is_leading(),
             clock_stepped=self.skew.stepped,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ class Scheduler:
         *,
         held: Callable[[], str] = lambda: "",
         policy: Callable[[], Policy] = Policy,
-        environment: str = "",
+        site: Site = Site(),  # noqa: B008 - frozen
         start_rate: float = 250.0,
         may_run: Callable[[], bool] = lambda: True,
         clock_stepped: Callable[[], Awaitable[object]] | None = None,
@@ -81,7 +82,7 @@ class Scheduler:
         self._offset = self._wall_offset()
         self._was_held = ""
         self._policy = policy
-        self._environment = environment
+        self._site = site
         self.queues = Queues(table, policy)
         self.last_turn = clock.monotonic()
         self.turns = 0
@@ -159,7 +160,7 @@ class Scheduler:
     ) -> tuple[list[Work], list[Entry]]:
         works: list[Work] = []
         unsure: list[Entry] = []
-        site = Site(self._environment, self._policy().mode)
+        site = replace(self._site, mode=self._policy().mode)
         for number, uid in enumerate(uids):
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)

@@ -14,6 +14,8 @@ from pydantic_settings.exceptions import SettingsError
 from pydantic_settings.sources import EnvSettingsSource, PydanticBaseSettingsSource
 from pydantic_settings.sources.utils import parse_env_vars
 
+from controller.model.policy import Site
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -61,6 +63,10 @@ class Settings(BaseSettings):
     """Of one property, and of all running syncs together that share a database, as the next two."""
     sync_requests_per_second_per_identity: Annotated[float, Field(gt=0, le=1000)] = 20.0
     sync_requests_per_minute_per_project: Annotated[float, Field(gt=0, le=1_000_000)] = 40_000.0
+    sync_ambient_credentials: bool = False
+    """Workspaces may say `credentials: Ambient`, and use the identity that the sync pods have on Google Cloud."""
+    sync_identity_token_audience: Annotated[str, Field(max_length=512, pattern=r"^[!-~]*$")] = ""
+    """Of the identity token mounted in sync pods, for external accounts; empty: none is mounted."""
     sync_load_cooldown_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
 
     kueue: bool = False
@@ -101,6 +107,16 @@ class Settings(BaseSettings):
     def _star_means_all(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return () if "*" in value else tuple(dict.fromkeys(value))
 
+    @field_validator("sync_identity_token_audience")
+    @classmethod
+    def _not_the_api_servers(cls, value: str) -> str:
+        if "kubernetes.default" in value:
+            raise ValueError(
+                "must not be the API server's own, with which the token could be used here; set the audience that the workload"
+                " identity provider allows, such as https://iam.googleapis.com/projects/.../providers/..."
+            )
+        return value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _any_case(cls, value: object) -> object:
@@ -123,6 +139,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what is handed in: `load` reads the environment, once."""
         return (init_settings,)
+
+    @property
+    def site(self) -> Site:
+        """What `decide` knows of the installation; the kill switch is not set here."""
+        return Site(self.environment, ambient=self.sync_ambient_credentials)
 
     @property
     def watched(self) -> tuple[str, ...]:

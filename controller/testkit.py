@@ -99,7 +99,7 @@ class Kit:
             self.clock,
             held=lambda: self.held,
             policy=lambda: self.policy,
-            environment=self.settings.environment,
+            site=self.settings.site,
             start_rate=_NO_PACE,
         )
         self.cluster.subscribers[:] = [self._see]

@@ -103,7 +103,7 @@ class Launcher:
         return replace(work, decision=decision)
 
     def _site(self) -> Site:
-        return Site(self._settings.environment, self._policy().mode)
+        return replace(self._settings.site, mode=self._policy().mode)
 
     async def finish(self, work: Work) -> Done:
         """Write the status, delete, tell. Raises ClusterError when a write's fate is unknown."""

@@ -37,6 +37,10 @@ CONTAINER = "sync"
 SWITCH_NAME, SWITCH_PATH, SWITCH_VARIABLE = "gsc-sync-switch", f"{MOUNTS}/switch", "GSC_SYNC_SWITCH_PATH"
 """The kill switch of the pod's own namespace; read while the sync runs."""
 RESERVED = frozenset({ENVIRONMENT_VARIABLE, PATH_VARIABLE, SWITCH_VARIABLE})
+IDENTITY_FOLDER, IDENTITY_FILE = f"{MOUNTS}/identity", "token"
+IDENTITY_VARIABLE = "GSC_SYNC_IDENTITY_TOKEN_PATH"
+IDENTITY_SECONDS = 3600
+"""How long an identity token is good for; the kubelet writes a new one at four fifths of it."""
 
 
 def pod_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, Any]:
@@ -51,6 +55,9 @@ def pod_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
     switch = {"name": SWITCH_NAME, "optional": True, "items": [{"key": "mode", "path": "mode"}]}
     volumes.append({"name": "switch", "configMap": switch})
     mounts.append({"name": "switch", "mountPath": SWITCH_PATH, "readOnly": True})
+    if _has_identity(spec, settings):
+        volumes.append(_identity_volume(settings.sync_identity_token_audience))
+        mounts.append({"name": "identity", "mountPath": IDENTITY_FOLDER, "readOnly": True})
     mounts.append({"name": "tmp", "mountPath": "/tmp"})  # noqa: S108 - a volume of the pod's own
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -98,9 +105,10 @@ def pod_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
 
 
 def _environment(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings) -> list[dict[str, str]]:
-    further = [
-        {"name": name, "value": value} for name, value in settings.sync_env.items() if name not in RESERVED
-    ]
+    identity = (
+        {IDENTITY_VARIABLE: f"{IDENTITY_FOLDER}/{IDENTITY_FILE}"} if _has_identity(spec, settings) else {}
+    )
+    further = {name: value for name, value in settings.sync_env.items() if name not in RESERVED} | identity
     return [
         {
             "name": ENVIRONMENT_VARIABLE,
@@ -108,7 +116,7 @@ def _environment(launch: Launch, schedule: Schedule, spec: Spec, settings: Setti
         },
         {"name": PATH_VARIABLE, "value": TERMINATION_PATH},
         {"name": SWITCH_VARIABLE, "value": SWITCH_PATH},
-        *further,
+        *({"name": name, "value": value} for name, value in further.items()),
     ]
 
 
@@ -126,6 +134,21 @@ def _secret_volume(volume: str, secret: str, items: dict[str, str]) -> dict[str,
             "defaultMode": SECRET_MODE,
             "items": [{"key": key, "path": path} for key, path in items.items()],
         },
+    }
+
+
+def _has_identity(spec: Spec, settings: Settings) -> bool:
+    """Only a credentials file can be an external account, so only with one is there anybody to use the token."""
+    files = any(isinstance(workspace.credentials, SecretKey) for workspace in spec.workspaces)
+    return files and settings.sync_identity_token_audience != ""
+
+
+def _identity_volume(audience: str) -> dict[str, Any]:
+    """A token that says who the pod is to that audience; the API server does not take it."""
+    token = {"audience": audience, "expirationSeconds": IDENTITY_SECONDS, "path": IDENTITY_FILE}
+    return {
+        "name": "identity",
+        "projected": {"defaultMode": SECRET_MODE, "sources": [{"serviceAccountToken": token}]},
     }
 
 

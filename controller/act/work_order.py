@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from contract import Destination, Limits, PropertyFilter, RunSpec, Trigger, Window, Workspace
 from controller.decide import gates
-from controller.model.schedule import SecretKey
+from controller.model.schedule import Ambient, SecretKey
 
 if TYPE_CHECKING:
     from controller.model.decision import Launch
@@ -45,13 +45,7 @@ def run_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
         dimension_sets=list(spec.dimension_sets),
         inventory=list(spec.inventory),
         workspaces=[
-            Workspace(
-                name=workspace.name,
-                credentials_path=_path(workspace.credentials, places[workspace.credentials]),
-                credentials_hint=f"{_hint(workspace.credentials)} in namespace '{schedule.namespace}'",
-                subject=workspace.subject,
-                properties=PropertyFilter(include=list(workspace.include), exclude=list(workspace.exclude)),
-            )
+            _workspace(workspace, schedule.namespace, places)
             for workspace in _workspaces(launch, schedule, spec)
         ],
         destination=Destination(
@@ -81,8 +75,12 @@ def shards_of(launch: Launch, spec: Spec) -> int:
 
 
 def places_of(spec: Spec) -> dict[SecretKey | OAuthSecret, str]:
-    """One volume for each source, however many workspaces name it."""
-    keys = dict.fromkeys(workspace.credentials for workspace in spec.workspaces)
+    """One volume for each source, however many workspaces name it; the identity of the pod needs none."""
+    keys = dict.fromkeys(
+        workspace.credentials
+        for workspace in spec.workspaces
+        if not isinstance(workspace.credentials, Ambient)
+    )
     return {key: f"credentials-{number}" for number, key in enumerate(keys)}
 
 
@@ -91,6 +89,22 @@ def _workspaces(launch: Launch, schedule: Schedule, spec: Spec) -> list[Workspac
     if launch.workspaces:
         return [workspace for workspace in spec.workspaces if workspace.name in launch.workspaces]
     return list(gates.chosen(schedule, spec))
+
+
+def _workspace(
+    workspace: WorkspaceSpec, namespace: str, places: dict[SecretKey | OAuthSecret, str]
+) -> Workspace:
+    properties = PropertyFilter(include=list(workspace.include), exclude=list(workspace.exclude))
+    source = workspace.credentials
+    if isinstance(source, Ambient):
+        return Workspace(name=workspace.name, credentials="Ambient", properties=properties)
+    return Workspace(
+        name=workspace.name,
+        credentials_path=_path(source, places[source]),
+        credentials_hint=f"{_hint(source)} in namespace '{namespace}'",
+        subject=workspace.subject,
+        properties=properties,
+    )
 
 
 def _path(source: SecretKey | OAuthSecret, place: str) -> str:

@@ -61,7 +61,7 @@ def decide(
     ask_again = Decision(status=status, needs_fresh_jobs=True)
     draft = Draft(schedule, status, now, site)
     mine = adopt.ours(schedule, jobs)
-    cron, problem = epoch.cron_of(schedule)
+    cron, problem = epoch.cron_of(schedule, site)
     if held:
         # Deadlines, slots, epochs: all would be decided for another time, and a running Job ended for nothing.
         return Decision(status=hold(schedule, status, now, site, problem=problem, held=held))
@@ -120,7 +120,7 @@ def after_create(
     if launch is None or run is None:
         return decision
     draft = Draft(schedule, decision.status, now, site)
-    _, problem = epoch.cron_of(schedule)
+    _, problem = epoch.cron_of(schedule, site)
     if result in (CreateResult.CREATED, CreateResult.ADOPTED) and job is not None:
         draft.enter(job, adopted=result is CreateResult.ADOPTED)
     elif result is CreateResult.NAME_CONFLICT:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from controller.decide.cron import Cron, CronError
 from controller.decide.draft import Draft
-from controller.decide.gates import elsewhere
+from controller.decide.gates import elsewhere, forbidden
 from controller.decide.slots import Due
 from controller.model.decision import EventReason
 from controller.model.names import digest
@@ -19,10 +19,12 @@ from controller.model.schedule import Schedule
 from controller.model.spread import SpreadError, spread
 
 
-def cron_of(schedule: Schedule) -> tuple[Cron | None, str]:
-    """The schedule's Cron, or what is wrong with the spec."""
+def cron_of(schedule: Schedule, site: Site) -> tuple[Cron | None, str]:
+    """The schedule's Cron, or what is wrong with the spec, here."""
     if schedule.spec is None:
         return None, schedule.problem or "the spec cannot be read"
+    if why := forbidden(schedule.spec, site):
+        return None, why
     try:
         return Cron.parse(spread(schedule.spec.schedule, schedule.uid), schedule.spec.time_zone), ""
     except (CronError, SpreadError) as error:

@@ -1,4 +1,4 @@
-"""Gates: who may run here at all. Environments, and a rollout by workspace and by time.
+"""Gates: who may run here at all. Environments, what the installation allows, and a rollout by workspace and by time.
 
 In a rollout a name that is listed comes first (`exclude` before `include`), then the percentage. The percentage is taken
 by a stable hash, so the workspaces of 1 % are among those of 5 %, and a restart moves nobody.
@@ -11,7 +11,7 @@ from datetime import datetime
 from contract.run_spec import unix_minutes
 from controller.model.names import digest
 from controller.model.policy import Site
-from controller.model.schedule import Schedule, Spec, WorkspaceSpec
+from controller.model.schedule import Ambient, Schedule, Spec, WorkspaceSpec
 
 _BUCKETS = 10_000
 
@@ -22,6 +22,17 @@ def elsewhere(spec: Spec, site: Site) -> str:
         return ""
     here = f"'{site.environment}'" if site.environment else "without a name"
     return f"this installation's environment is {here}; `spec.environments` names {', '.join(spec.environments[:5])}"
+
+
+def forbidden(spec: Spec, site: Site) -> str:
+    """What the spec asks for and this installation does not allow, with the next step."""
+    wanting = [each.name for each in spec.workspaces if isinstance(each.credentials, Ambient)]
+    if site.ambient or not wanting:
+        return ""
+    return (
+        f"`credentials: Ambient` of workspace '{wanting[0]}' is not allowed in this installation; set"
+        " `credentialsSecretRef`, or ask the administrator for `sync.ambientCredentials: true` in the chart's values"
+    )
 
 
 def paused(spec: Spec, site: Site) -> str:

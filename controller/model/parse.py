@@ -25,6 +25,7 @@ from controller.model.names import ANNOTATION_CANCEL, ANNOTATION_RETRY, ANNOTATI
 from controller.model.parse_job import parse_job, parse_pod
 from controller.model.raw import mapping, moment, text, whole
 from controller.model.schedule import (
+    Ambient,
     Asks,
     Backoff,
     BackoffType,
@@ -221,8 +222,16 @@ def _workspace(path: str, item: Mapping[str, Any]) -> WorkspaceSpec:
     )
 
 
-def _credentials(path: str, item: Mapping[str, Any]) -> SecretKey | OAuthSecret:
+def _credentials(path: str, item: Mapping[str, Any]) -> SecretKey | OAuthSecret | Ambient:
     file, oauth = mapping(item.get("credentialsSecretRef")), mapping(item.get("oauthSecretRef"))
+    if (own := item.get("credentials")) is not None:
+        _choice(f"{path}.credentials", own, ("Ambient",))
+        if file or oauth or item.get("subject") is not None:
+            raise _Problem(
+                f"`{path}.credentials: Ambient` must stand alone: no Secret, which would never be read, and no `subject`, for which"
+                " the identity of a pod cannot act"
+            )
+        return Ambient()
     if oauth and not file:
         return OAuthSecret(_string(f"{path}.oauthSecretRef.name", oauth.get("name"), 253))
     return SecretKey(

@@ -55,6 +55,8 @@ class Site:
 
     environment: str = ""
     mode: Mode = Mode.RUN
+    ambient: bool = False
+    """Workspaces may use the identity of their pod."""
 
     @property
     def held(self) -> str:

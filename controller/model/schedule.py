@@ -30,9 +30,14 @@ class OAuthSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class Ambient:
+    """No Secret: the identity that the pod has on Google Cloud, where the installation allows that."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkspaceSpec:
     name: str
-    credentials: SecretKey | OAuthSecret
+    credentials: SecretKey | OAuthSecret | Ambient
     subject: str | None
     include: tuple[str, ...]
     exclude: tuple[str, ...]

@@ -7,6 +7,8 @@ SYNC_IMAGE: {{ include "gsc.syncImage" . | quote }}
 SYNC_IMAGE_PULL_POLICY: {{ default .Values.image.pullPolicy .Values.sync.image.pullPolicy | quote }}
 SYNC_IMAGE_PULL_SECRETS: {{ include "gsc.pullSecrets" . | fromJsonArray | join "," | quote }}
 SYNC_SERVICE_ACCOUNT: {{ include "gsc.syncServiceAccount" . | quote }}
+SYNC_AMBIENT_CREDENTIALS: {{ .Values.sync.ambientCredentials | toString | quote }}
+SYNC_IDENTITY_TOKEN_AUDIENCE: {{ .Values.sync.identityToken.audience | quote }}
 SYNC_ENV: {{ .Values.sync.extraEnv | toJson | quote }}
 SYNC_NODE_SELECTOR: {{ .Values.sync.nodeSelector | toJson | quote }}
 SYNC_TOLERATIONS: {{ .Values.sync.tolerations | toJson | quote }}

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from controller.cluster.kube import NEEDS
+from controller.model.policy import Site
 from controller.settings import PREFIX, Settings, load
 from controller.watch.switch import NAME as SWITCH
 from tests.unit.packaging.shared import CHART, CI_VALUES, crd, helm, of_kind, only, render
@@ -138,6 +139,8 @@ def test_values_reach_the_settings() -> None:
     assert settings.sync_env == {"HTTPS_PROXY": "http://proxy.example:3128"}
     assert settings.sync_tolerations == [{"key": "dedicated", "operator": "Exists"}]
     assert settings.log_level == "DEBUG"
+    assert settings.site == Site("production", ambient=True)
+    assert settings.sync_identity_token_audience.endswith("/providers/c")
     assert settings.environment == "production"
 
 
@@ -208,7 +211,8 @@ def test_images(settings: list[str], operator: str, sync: str) -> None:
         "metrics.serviceMonitor.interval=often", "networkPolicy.postgresPorts=5432", "networkPolicy.postgresPorts={99999}",
         "networkPolicy.apiServerPorts={}", "podDisruptionBudget.maxUnavailable=0", "tests.enabled=2", "imagePullSecrets=login",
         "nameOverride=Under_score", "fullnameOverride=-x", "extraEnv.BAD-NAME=x", "podLabels.a.b=c", "password=hunter2",
-        "database.password=hunter2",
+        "database.password=hunter2", "sync.ambientCredentials=maybe", "sync.identityToken.audience=a b",
+        "sync.identityToken.audience=https://kubernetes.default.svc", "sync.identityToken.path=/x",
     ],
 )  # fmt: skip
 def test_wrong_values_are_refused_with_the_place(wrong: str) -> None:
@@ -311,11 +315,14 @@ def test_every_value_is_in_the_schema_and_every_schema_field_has_a_value() -> No
 
 
 def test_no_value_takes_a_secret() -> None:
-    assert not [
+    sounding = {
         path
         for path in leaves(VALUES)
         if re.search(r"password|token|credential|secretkey", path[-1], re.IGNORECASE)
-    ]
+    }
+    assert sounding == {("sync", "ambientCredentials"), ("sync", "identityToken")}
+    assert VALUES["sync"]["ambientCredentials"] is False, "a switch"
+    assert VALUES["sync"]["identityToken"] == {"audience": ""}, "a name: the kubelet makes the token"
 
 
 def test_a_disruption_budget_never_blocks_the_drain_of_a_single_replica() -> None:
@@ -383,6 +390,18 @@ def test_network_policies_open_only_what_is_needed() -> None:
     sync = only(objects, "NetworkPolicy", "sync")["spec"]
     assert "Ingress" in sync["policyTypes"]
     assert "ingress" not in sync, "nobody may connect to a sync"
+
+
+def test_the_metadata_server_can_be_reached_where_ambient_credentials_are_allowed() -> None:
+    rules = only(render("--set", "sync.ambientCredentials=true"), "NetworkPolicy", "sync")["spec"]["egress"]
+    assert [
+        (rule["to"][0]["ipBlock"]["cidr"], rule["ports"][0]["port"]) for rule in rules if "to" in rule
+    ] == [
+        ("169.254.169.254/32", 80),
+        ("169.254.169.252/32", 988),
+    ]
+    closed = only(render(), "NetworkPolicy", "sync")["spec"]["egress"]
+    assert not any("to" in rule for rule in closed)
 
 
 @pytest.mark.parametrize(

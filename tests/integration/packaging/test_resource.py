@@ -14,6 +14,7 @@ import yaml
 from controller.decide.cron import Cron, CronError
 from controller.decide.epoch import cron_of
 from controller.model.parse import parse_schedule
+from controller.model.policy import Site
 from controller.model.status import (
     Condition,
     ConditionType,
@@ -131,6 +132,10 @@ ACCEPTED = {
     "settled days": {"window.dataState": "Final"},
     "an OAuth client": {"workspaces": [{"name": "a", "oauthSecretRef": {"name": "a-oauth"}}]},
     "an OAuth client and no subject": {"workspaces": [{"name": "a", "oauthSecretRef": {"name": "a-oauth"}, "subject": None}]},
+    "the identity of the pod": {"workspaces": [{"name": "a", "credentials": "Ambient"}]},
+    "the identity of the pod beside a Secret": {
+        "workspaces": [{"name": "a", "credentials": "Ambient"}, {"name": "b", **SECRET}],
+    },
     "a subject": {"workspaces": [{"name": "a", **SECRET, "subject": "seo@acme.com"}]},
     "no subject": {"workspaces.0.subject": None},
     "a hundred workspaces": {"workspaces": [{"name": f"w{n}", **SECRET} for n in range(100)]},
@@ -159,7 +164,7 @@ ACCEPTED = {
 def test_a_value_of_the_objects_own_is_accepted(server: Server, cron: str) -> None:
     code, answer = server.dry_run(schedule({"schedule": cron}))
     assert code == 201, answer["message"]
-    assert cron_of(parse_schedule(answer))[1] == ""
+    assert cron_of(parse_schedule(answer), Site())[1] == ""
 
 
 @pytest.mark.parametrize("changes", ACCEPTED.values(), ids=ACCEPTED)
@@ -178,6 +183,22 @@ REFUSED = {
     "a subject for a person's token": (
         {"workspaces": [{"name": "a", "oauthSecretRef": {"name": "o"}, "subject": "x@y.z"}]},
         "only a service account can act",
+    ),
+    "a Secret beside the identity of the pod": (
+        {"workspaces": [{"name": "a", "credentials": "Ambient", **SECRET}]},
+        "exactly one credential source",
+    ),
+    "all three credential sources": (
+        {"workspaces": [{**TWO_SOURCES[0], "credentials": "Ambient"}]},
+        "exactly one credential source",
+    ),
+    "a subject for the identity of the pod": (
+        {"workspaces": [{"name": "a", "credentials": "Ambient", "subject": "x@y.z"}]},
+        "only a service account can act",
+    ),
+    "an unknown kind of credentials": (
+        {"workspaces": [{"name": "a", "credentials": "Default"}]},
+        'supported values: "Ambient"',
     ),
     "an unknown key": ({"timezone": "Etc/UTC"}, 'unknown field "spec.timezone"'),
     "an unknown key deep inside": (

@@ -54,6 +54,9 @@ def test_values_come_from_the_environment_and_objects_are_json() -> None:
         ("SYNC_IMAGE_PULL_POLICY", "Sometimes"),
         ("RESYNC_SECONDS", "0"),
         ("LEASE_SECONDS", "5"),
+        ("SYNC_AMBIENT_CREDENTIALS", "maybe"),
+        ("SYNC_IDENTITY_TOKEN_AUDIENCE", "two words"),
+        ("SYNC_IDENTITY_TOKEN_AUDIENCE", "https://kubernetes.default.svc"),
     ],
 )
 def test_a_bad_value_is_named(name: str, value: str) -> None:

@@ -179,6 +179,54 @@ def test_an_oauth_client_is_a_directory_of_its_three_keys() -> None:
     assert file.credentials_path.rsplit("/", 1)[0] != oauth.credentials_path, "one Secret, two sources"
 
 
+AUDIENCE = "https://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/c"
+IDENTITY = Settings(sync_identity_token_audience=AUDIENCE)
+
+
+def test_an_identity_token_for_one_audience_is_mounted_where_the_installation_says_so() -> None:
+    job = manifest.job(LAUNCH, schedule(), IDENTITY)
+    volume = next(it for it in pod(job)["volumes"] if it["name"] == "identity")
+    assert volume["projected"] == {
+        "defaultMode": 0o440,
+        "sources": [
+            {"serviceAccountToken": {"audience": AUDIENCE, "expirationSeconds": 3600, "path": "token"}}
+        ],
+    }
+    mount = next(it for it in pod(job)["containers"][0]["volumeMounts"] if it["name"] == "identity")
+    assert mount == {"name": "identity", "mountPath": "/var/run/gsc-sync/identity", "readOnly": True}
+    assert environment(job)["GSC_SYNC_IDENTITY_TOKEN_PATH"] == "/var/run/gsc-sync/identity/token"
+    assert pod(job)["automountServiceAccountToken"] is False, "the API server's token stays away"
+
+
+def test_without_an_audience_or_somebody_to_use_it_there_is_no_identity_token() -> None:
+    oauth = schedule(workspaces=[{"name": "a", "oauthSecretRef": {"name": "client"}}])
+    for job in (manifest.job(LAUNCH, schedule(), SETTINGS), manifest.job(LAUNCH, oauth, IDENTITY)):
+        assert not any("projected" in volume for volume in pod(job)["volumes"])
+        assert "GSC_SYNC_IDENTITY_TOKEN_PATH" not in environment(job)
+
+
+def test_the_path_of_the_mounted_token_is_not_the_environments_to_say() -> None:
+    env = {"GSC_SYNC_IDENTITY_TOKEN_PATH": "/etc/passwd"}
+    mounted = manifest.job(LAUNCH, schedule(), Settings(sync_identity_token_audience=AUDIENCE, sync_env=env))
+    assert environment(mounted)["GSC_SYNC_IDENTITY_TOKEN_PATH"] == "/var/run/gsc-sync/identity/token"
+    names = [it["name"] for it in pod(mounted)["containers"][0]["env"]]
+    assert len(names) == len(set(names))
+
+
+def test_the_identity_of_the_pod_needs_no_secret() -> None:
+    workspaces = [
+        {"name": "own", "credentials": "Ambient", "properties": {"include": ["sc-domain:acme.com"]}},
+        {"name": "key", "credentialsSecretRef": {"name": "one"}},
+    ]
+    job = manifest.job(LAUNCH, schedule(workspaces=workspaces), SETTINGS)
+    own, key = work_order(job).workspaces
+    assert (own.credentials, own.credentials_path, own.subject) == ("Ambient", None, None)
+    assert own.properties.include == ["sc-domain:acme.com"]
+    assert (key.credentials, key.credentials_path) == (None, "/var/run/gsc-sync/credentials-0/credentials")
+    assert [it["name"] for it in pod(job)["volumes"] if "secret" in it] == ["credentials-0", "destination"]
+    assert pod(job)["automountServiceAccountToken"] is False
+
+
 def test_the_destination_is_a_directory_of_the_keys_that_matter() -> None:
     job = manifest.job(LAUNCH, schedule(), SETTINGS)
     volume = next(it for it in pod(job)["volumes"] if it["name"] == "destination")

@@ -275,3 +275,28 @@ def test_what_cannot_be_read_is_said(data: dict[str, object], mode: Mode, says: 
 def test_no_body_raises() -> None:
     for body in ({}, {"data": None}, {"data": []}, {"data": {"mode": None, "queue.": 5, "queue..limit": {}}}):
         parse_policy(body)
+
+
+def test_the_identity_of_the_pod_is_only_used_where_the_installation_allows_it() -> None:
+    world = World(now=at("03:40"), spec={"workspaces": [{"name": "acme", "credentials": "Ambient"}]})
+    world.rest()
+    world.go("04:00")
+    assert world.made == []
+    for kind, state in ((ConditionType.STALLED, "True"), (ConditionType.READY, "False")):
+        condition = world.condition(kind)
+        assert (condition.status, condition.reason) == (state, "InvalidSpec")
+        assert "workspace 'acme' is not allowed" in condition.message
+        assert "`sync.ambientCredentials: true`" in condition.message
+    assert any("is not allowed" in message for _, message in world.said)
+    world.site = Site(ambient=True)
+    world.go("04:01")
+    assert len(world.made) == 1, "the slot that was due while it was not allowed"
+    assert world.condition(ConditionType.STALLED).status == "False"
+
+
+def test_what_is_not_allowed_is_not_run_by_hand_either() -> None:
+    world = World(now=at("03:40"), spec={"workspaces": [{"name": "acme", "credentials": "Ambient"}]})
+    world.rest()
+    world.run_now = "please"
+    world.rest()
+    assert world.made == []

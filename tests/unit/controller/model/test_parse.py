@@ -42,6 +42,15 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
     "no workspaces": ({"workspaces": []}, "`spec.workspaces` must have at least one entry"),
     "workspaces of the wrong kind": ({"workspaces": {"name": "a"}}, "`spec.workspaces` must be a list of at most 100"),
     "doubled workspaces": ({"workspaces": SPEC["workspaces"] * 2}, "distinct names"),
+    "the identity of the pod beside a Secret": (
+        {"workspaces": [{"name": "a", "credentials": "Ambient", "credentialsSecretRef": {"name": "s"}}]},
+        "must stand alone",
+    ),
+    "the identity of the pod and a subject": (
+        {"workspaces": [{"name": "a", "credentials": "Ambient", "subject": "a@b.example"}]},
+        "must stand alone",
+    ),
+    "an unknown kind of credentials": ({"workspaces": [{"name": "a", "credentials": "Default"}]}, "'Ambient'"),
     "no credential": ({"workspaces": [{"name": "a"}]}, "credentialsSecretRef"),
     "no destination": ({"destination": None}, "`spec.destination.secretRef.name` must be a text"),
     "0 days": ({"window": {"days": 0}}, "`spec.window.days` must be a whole number from 1 to 480"),

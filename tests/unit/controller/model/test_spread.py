@@ -6,6 +6,7 @@ import pytest
 
 from controller.decide.cron import Cron
 from controller.decide.epoch import cron_of
+from controller.model.policy import Site
 from controller.model.spread import SpreadError, spread
 from controller.model.status_io import write_status
 from tests.unit.controller.decide.world import UID, World
@@ -60,7 +61,7 @@ def test_without_it_nothing_changes() -> None:
 def test_what_it_cannot_mean_is_refused_with_what_is_allowed(expression: str) -> None:
     with pytest.raises(SpreadError, match="must"):
         spread(expression, "u")
-    cron, problem = cron_of(World(spec={"schedule": expression}).schedule())
+    cron, problem = cron_of(World(spec={"schedule": expression}).schedule(), Site())
     assert cron is None
     assert "must" in problem
 
