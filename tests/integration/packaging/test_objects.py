@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import yaml
 
+from controller.act import manifest
 from controller.cluster.kube import NEEDS
+from controller.model.decision import Launch
+from controller.model.parse import parse_schedule
+from controller.settings import Settings
 from tests.integration.packaging.conftest import Server
 from tests.unit.packaging.shared import CHART, CI_VALUES, ROOT, of_kind, only, render
 
@@ -62,6 +67,61 @@ def test_the_operators_pod_is_admitted_where_restricted_is_enforced(server: Serv
     code, answer = server.call("POST", path, pod, dryRun="All")
     assert code == 403
     assert "restricted" in answer["message"]
+
+
+AUDIENCE = "https://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/c"
+
+
+@pytest.mark.usefixtures("namespaces")
+def test_a_sync_pod_with_every_kind_of_credential_is_admitted_where_restricted_is_enforced(
+    server: Server,
+) -> None:
+    spec = {
+        "schedule": "0 4 * * *",
+        "workspaces": [
+            {"name": "federated", "credentialsSecretRef": {"name": "acme-google"}},
+            {"name": "person", "oauthSecretRef": {"name": "acme-oauth"}},
+            {"name": "own", "credentials": "Ambient"},
+        ],
+        "destination": {"secretRef": {"name": "warehouse"}},
+    }
+    metadata = {"name": "marketing", "namespace": NAMESPACE, "uid": "u", "generation": 1}
+    launch = Launch(
+        "marketing-1", "29400000", datetime(2026, 11, 26, 4, tzinfo=UTC), "Cron", attempt=1, launch=1
+    )
+    job = manifest.job(
+        launch,
+        parse_schedule({"metadata": metadata, "spec": spec}),
+        Settings(sync_identity_token_audience=AUDIENCE),
+    )
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "sync"},
+        "spec": job["spec"]["template"]["spec"],
+    }
+    code, answer = server.call("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", pod, dryRun="All")
+    assert code == 201, answer["message"]
+    assert {volume["name"] for volume in answer["spec"]["volumes"]} == {
+        "credentials-0", "credentials-1", "destination", "switch", "identity", "tmp",
+    }, "and no token for the API server was added"  # fmt: skip
+
+
+@pytest.mark.usefixtures("namespaces")
+def test_an_identity_token_is_no_good_at_the_api_server(server: Server) -> None:
+    made = server.kubectl("create", "token", "default", "-n", NAMESPACE, f"--audience={AUDIENCE}")
+    assert made.returncode == 0, made.stderr
+
+    def review(**asked: Any) -> dict[str, Any]:
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "spec": {"token": made.stdout.strip(), **asked},
+        }
+        return dict(server.call("POST", "/apis/authentication.k8s.io/v1/tokenreviews", body)[1]["status"])
+
+    assert not review().get("authenticated")
+    assert review(audiences=[AUDIENCE])["user"]["username"] == f"system:serviceaccount:{NAMESPACE}:default"
 
 
 @pytest.fixture(scope="module")
