@@ -8,7 +8,7 @@ ahead is brought near, so that no step can close a budget for long.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sync.quota.learning import LONGEST_PAUSE, Learned, Minute
@@ -26,6 +26,12 @@ SHORT = 0.5
 
 HEADROOM = 0.95
 """What is used of a limit that was set: with bursts, and Jobs whose clocks tick differently, no minute exceeds it."""
+
+PROVER_RATE = 1.0
+"""Requests a second of the one Job that finds out whether a lesson was enough."""
+
+PROVER_SECONDS = 10.0
+"""Whoever has found nothing out by then, perhaps for want of something to ask, lets the next one try."""
 
 IDLE_SECONDS = 60.0
 BINDING = 0.9
@@ -83,6 +89,8 @@ class Grant:
     learned: float | None = None
     lesson: bool = False
     """Whether this very report taught the budget something."""
+    proves: bool = False
+    """The others wait for what becomes of this one's next question, and it is to be told at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +131,19 @@ def renew(bucket: Bucket, ask: Ask, now: float) -> tuple[Bucket, Grant]:
     counted = replace(counted, learned=learned, touched_at=now)
     limit = counted.limit(ceilings)
     wants = {lease.holder: lease.wants for lease in others}
-    shares = divide(limit, wants if ask.leave else {**wants, ask.holder: ask.wants})
+    wants = wants if ask.leave else {**wants, ask.holder: ask.wants}
+    prover = _prover(learned, wants, now) if learned.unproven else None
+    shares = {prover: min(limit, PROVER_RATE)} if prover else divide(limit, wants)
     free = max(0.0, limit - sum(lease.share for lease in others))
     due = shares.get(ask.holder, 0.0)
     share = min(due, free)
     mine = () if ask.leave else (Lease(ask.holder, share, ask.wants, ask.ceiling, now + LEASE_SECONDS),)
+    waits = prover not in (None, ask.holder) and learned.paused_until <= now
     grant = Grant(
         ask.name,
         share,
         LEASE_SECONDS,
-        HURRY_SECONDS if share < SHORT * due else RENEW_SECONDS,
+        HURRY_SECONDS if share < SHORT * due or waits else RENEW_SECONDS,
         short=share < SHORT * due,
         fresh=not others,
         epoch=learned.epoch,
@@ -141,6 +152,7 @@ def renew(bucket: Bucket, ask: Ask, now: float) -> tuple[Bucket, Grant]:
         rest_seconds=counted.rest.seconds(now) if counted.rest else 0.0,
         learned=learned.rate,
         lesson=lesson,
+        proves=prover == ask.holder,
     )
     leases = tuple(sorted((*others, *mine), key=lambda lease: lease.holder))
     return replace(counted, leases=leases), grant
@@ -155,8 +167,15 @@ def _learn(
         used = bucket.minute.recent(now) if known.rate is None else None
         return known.lower(limit if used is None else min(limit, used), bucket.minute, now), True
     if wanted >= BINDING * limit or now - bucket.touched_at > IDLE_SECONDS:
-        return known.rise(now, HEADROOM * max(ceilings)), False
+        return known.rise(bucket.minute, now, HEADROOM * max(ceilings)), False
     return known.stay(now), False
+
+
+def _prover(learned: Learned, wants: Mapping[str, float], now: float) -> str | None:
+    """Who asks alone after a lesson; none when nobody wants anything. Takes turns, since he may die or rest elsewhere."""
+    willing = sorted(holder for holder, want in wants.items() if want > 0)
+    turn = learned.epoch + int(max(0.0, now - learned.paused_until) // PROVER_SECONDS)
+    return willing[turn % len(willing)] if willing else None
 
 
 def _counted(learned: Learned, ask: Ask) -> Learned:

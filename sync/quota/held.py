@@ -7,7 +7,7 @@ granted a tenth of the limit for as long.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sync.quota.bucket import HEADROOM, Ask, Grant
 from sync.quota.learning import BURST_FACTOR, FIRST_PAUSE
@@ -39,7 +39,6 @@ class Held:
     rest_until: float = float("-inf")
     rest: Rest | None = None
     asked_at: float = float("-inf")
-    waiting: int = 0
     wants: float = 0.0
     throttled: bool = False
     """Whether this budget kept anybody waiting since it was last renewed."""
@@ -53,8 +52,10 @@ class Held:
     """The part of the ceiling that this launch wants and uses at most, whoever else wants some."""
 
     @classmethod
-    def fresh(cls, name: BucketName, ceiling: float, now: float, portion: float = 1.0) -> Held:
-        return cls(name, ceiling, Pace(0.0, 0.0, 0, now), known_at=now, portion=portion)
+    def fresh(
+        cls, name: BucketName, ceiling: float, now: float, portion: float = 1.0, phase: float = 0.0
+    ) -> Held:
+        return cls(name, ceiling, Pace(0.0, phase, now, phase=phase), known_at=now, portion=portion)
 
     @property
     def epoch(self) -> int:
@@ -95,17 +96,21 @@ class Held:
         rate = min(grant.share, HEADROOM * self.ceiling * self.portion)
         self.pace = self.pace.at_rate(rate, now)
         if first and grant.fresh:
-            self.pace = Pace(rate, self.pace.issued - self.waiting + burst_of(rate), self.pace.issued, now)
+            self.pace = replace(self.pace, tokens=burst_of(rate))
+        if changed and not first:
+            self.pace = self.pace.cut(now)
         if grant.pause > 0:
-            self.pace = self.pace.pause(now + grant.pause, now, self.waiting)
+            self.pace = self.pace.pause(now + grant.pause, now)
         self.rest, self.rest_until = grant.rest, now + grant.rest_seconds
+
+    @property
+    def waiting(self) -> int:
+        return len(self.pace.queue)
 
     def unheard(self, now: float) -> None:
         """Nobody could be told: a refusal slows this launch down all the same, at once."""
         if self.refused_of_epoch and self.granted is not None:
-            self.pace = self.pace.at_rate(self.pace.rate * BURST_FACTOR, now).pause(
-                now + FIRST_PAUSE, now, self.waiting
-            )
+            self.pace = self.pace.at_rate(self.pace.rate * BURST_FACTOR, now).pause(now + FIRST_PAUSE, now)
             self.refused_of_epoch = False
 
     def drift(self, now: float) -> bool:

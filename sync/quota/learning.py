@@ -1,10 +1,11 @@
 """What a budget learns from refusals, and how it forgets. Pure.
 
-Down at once: the first refusal is taken for the burst limit and costs 30 % of what was used. When the very next question
-is refused too, it is the quota of the minute: then what was accepted within the last minute is the limit, and a twentieth
-is left free. A rate that was learnt rises slowly, so when it is refused it was only just too high, and costs 10 %. Up: a
-twentieth a minute of what the refusal left, as long as there is a use for more. A refusal counts only against the rate
-under which its question was sent (`epoch`): those still under way say nothing new.
+Down at once: the first refusal is taken for the burst limit and costs 30 % of what was used. Then one Job alone asks one
+question. Refused as well, it is the quota of the minute: what was accepted within the last minute is the limit, and a
+twentieth is left free. A rate that held for a whole minute is measured already. Up: a fiftieth of the limit a minute, as
+long as there is a use for more. By two fifths a minute where it was a guess, or once more was accepted within a minute
+than the limit that was known. Between launches no further than to that limit. A refusal counts only against the rate under which its question was sent (`epoch`):
+those still under way say nothing new.
 """
 
 from __future__ import annotations
@@ -20,10 +21,17 @@ HELD_SECONDS = 20.0
 """A rate that held for so long was right when it was learnt."""
 
 MINUTE_FACTOR = 0.95
-RAISE_PER_MINUTE = 0.05
-LEAST_RAISE_PER_MINUTE = 0.02
-LONGEST_RAISE_MINUTES = 20.0
-"""Idle time lets a budget forget no more than twenty minutes of use would: at most to twice what it was."""
+GUESSED_RAISE = 0.4
+"""Of the rate, a minute: what a single refusal left may be far too low; the next one finds a whole minute counted."""
+MEASURED_RAISE = 0.02
+"""Of the limit, a minute: it is met again, at the cost of a question or two, some three minutes later."""
+RISEN_RAISE = 0.4
+"""Of the rate, a minute, while more is accepted than the limit that was known."""
+RISEN = 1.05
+"""More than that much of a limit within a minute, and it is the limit no more; what is counted is a little uncertain."""
+LEAST_RAISE_PER_MINUTE = 0.005
+IDLE_MINUTES = 1.0
+"""Who did not use a budget for longer has not tried it: it rises to what was refused, and no further."""
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
@@ -78,7 +86,7 @@ class Learned:
 
     rate: float | None = None
     refused: float = 0.0
-    """The rate at the first of the last refusals in a row."""
+    """The rate that is too high, as far as it is known: what was refused, or what a minute took at most."""
     step: float = 0.0
     """Requests a second by which it rises in a minute."""
     epoch: int = 0
@@ -91,23 +99,29 @@ class Learned:
     changed_at: float = 0.0
     paused_until: float = 0.0
 
+    @property
+    def unproven(self) -> bool:
+        """Nothing that was sent under the last lesson was accepted yet."""
+        return self.in_a_row > 0 and self.accepted == 0
+
     def lower(self, base: float, minute: Minute, now: float) -> Learned:
         """`base` is the rate that was refused, as far as it was used."""
-        again = self.in_a_row > 0 and self.accepted == 0
-        refused = self.refused if again else base
+        again = self.unproven
+        limit, step = self.refused if again else base, MEASURED_RAISE
         if again or minute.whole:
-            rate = MINUTE_FACTOR * min(refused, minute.rate(now))
+            limit = min(limit, minute.rate(now))
+            rate = MINUTE_FACTOR * limit
         elif self.rate is not None and self.accepted > HELD_SECONDS * self.rate:
             rate = RISEN_FACTOR * base
         else:
-            rate = BURST_FACTOR * base
+            rate, step = BURST_FACTOR * base, GUESSED_RAISE
         rate = max(rate, min(SLOWEST, base))
         in_a_row = self.in_a_row + 1 if again else 1
         return replace(
             self,
             rate=rate,
-            refused=refused,
-            step=max(RAISE_PER_MINUTE * rate, LEAST_RAISE_PER_MINUTE),
+            refused=max(limit, rate),
+            step=max(step * rate, LEAST_RAISE_PER_MINUTE),
             epoch=self.epoch + 1,
             accepted=0,
             in_a_row=in_a_row,
@@ -115,12 +129,17 @@ class Learned:
             paused_until=now + self._pause(in_a_row, minute, now),
         )
 
-    def rise(self, now: float, ceiling: float) -> Learned:
+    def rise(self, minute: Minute, now: float, ceiling: float) -> Learned:
         """Let time do its work; at the ceiling there is nothing left to know."""
         if self.rate is None:
             return self
-        minutes = min(max(0.0, now - max(self.changed_at, self.paused_until)) / MINUTE, LONGEST_RAISE_MINUTES)
-        rate = self.rate + self.step * minutes
+        minutes = max(0.0, now - max(self.changed_at, self.paused_until)) / MINUTE
+        step = self.step
+        if minute.rate(now) > RISEN * self.refused:
+            step = max(step, RISEN_RAISE * self.rate)
+        rate = self.rate + step * minutes
+        if minutes > IDLE_MINUTES:
+            rate = min(rate, max(self.rate, self.refused))
         if rate >= ceiling:
             return replace(self, rate=None, refused=0.0, step=0.0, in_a_row=0, changed_at=now)
         return replace(self, rate=rate, changed_at=now)

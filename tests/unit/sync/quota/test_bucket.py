@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.quota.bucket import HEADROOM, LEASE_SECONDS, Ask, Bucket, Grant, renew
+from sync.quota.bucket import (
+    HEADROOM,
+    HURRY_SECONDS,
+    LEASE_SECONDS,
+    PROVER_RATE,
+    Ask,
+    Bucket,
+    Grant,
+    renew,
+)
 from sync.quota.learning import LONGEST_PAUSE, SLOWEST
 from sync.quota.names import BucketName, Scope
 from sync.quota.rest import LONGEST_REST, Refused, Spent
@@ -55,10 +65,14 @@ class Table:
         pytest.param({}, {}, id="nobody"),
         pytest.param({"a": 0}, {"a": 12}, id="one who wants nothing yet has room to grow"),
         pytest.param({"a": 100, "b": 100, "c": 100}, {"a": 4, "b": 4, "c": 4}, id="equal parts"),
-        pytest.param({"a": 1, "b": 100, "c": 100}, {"a": 1, "b": 5.5, "c": 5.5}, id="what one leaves goes to the others"),
+        pytest.param(
+            {"a": 1, "b": 100, "c": 100},
+            {"a": 1, "b": 5.5, "c": 5.5},
+            id="what one leaves goes to the others",
+        ),
         pytest.param({"a": 1, "b": 2}, {"a": 5.5, "b": 6.5}, id="what nobody wants is divided"),
     ],
-)  # fmt: skip
+)
 def test_dividing(wants: dict[str, float], shares: dict[str, float]) -> None:
     assert divide(12, wants) == pytest.approx(shares)
 
@@ -154,36 +168,81 @@ def test_with_nothing_accepted_at_all_it_ends_at_the_slowest_and_asks_ever_less(
     assert pauses[-1] == LONGEST_PAUSE
 
 
-def test_it_rises_by_a_twentieth_a_minute_while_there_is_use_for_more() -> None:
+def test_a_guess_rises_by_two_fifths_a_minute_while_there_is_use_for_more() -> None:
     table = Table(ceiling=15)
     table.used(10, 15)
     learned = table.refused().learned
     assert learned == pytest.approx(10.5)
-    rates = [table.used(60, 10).learned for _ in range(5)]
-    steps = [b - a for a, b in zip([learned, *rates], rates, strict=False)]
-    assert steps[1:] == pytest.approx([0.05 * learned] * 4, rel=0.02), "the same step each minute: additive"
-    for _ in range(10):
-        grant = table.used(60, 10)
-    assert grant.learned is None, "back at what is configured"
+    rates = [table.used(15, 10).learned for _ in range(4)]
+    steps = [b - a for a, b in pairwise(rates)]
+    assert steps == pytest.approx([0.1 * learned] * 3, rel=0.02), "the same step each time: additive"
+    assert table.used(60, 10).learned is None, "back at what is configured"
 
 
-def test_it_does_not_rise_while_nobody_wants_more() -> None:
+def test_a_limit_that_was_measured_is_met_again_slowly() -> None:
     table = Table()
-    table.ask(wants=10.0)
-    learned = table.refused(wants=10.0).learned
-    for _ in range(300):
+    table.used(80, 15)
+    learned = table.refused().learned
+    table.used(60, 10)
+    rates = [table.used(60, 10).learned for _ in range(3)]
+    assert learned is not None
+    steps = [b - a for a, b in pairwise(rates)]
+    assert steps == pytest.approx([0.02 * learned] * 2, rel=0.02)
+
+
+def test_once_more_is_accepted_than_was_refused_it_rises_fast() -> None:
+    """The limit was raised: from 60 a minute to ten times as much within a quarter of an hour."""
+    table = Table()
+    table.used(80, 1)
+    learned = table.refused().learned
+    assert learned == pytest.approx(0.95, rel=0.1)
+    minutes = 0
+    while learned is not None and learned < 10:
+        learned, minutes = table.used(60, learned).learned, minutes + 1
+    assert 8 <= minutes <= 15
+
+
+def test_after_a_lesson_one_job_asks_alone_until_something_is_accepted() -> None:
+    table = Table()
+    for holder in "abcabc":
+        table.ask(holder)
+    table.refused(holder="a")
+    table.now += 1.5
+    for holder in "abc":
+        table.ask(holder)
+    grants = {holder: table.ask(holder) for holder in "abc"}
+    (prover,) = [holder for holder, grant in grants.items() if grant.proves]
+    assert grants[prover].share == pytest.approx(PROVER_RATE)
+    assert [grant.share for holder, grant in grants.items() if holder != prover] == [0, 0]
+    assert {grant.renew_in for holder, grant in grants.items() if holder != prover} == {HURRY_SECONDS}
+    table.ask(prover, accepted=1, accepted_of_epoch=1)
+    for holder in "abc":
+        table.ask(holder)
+    shares = [table.ask(holder).share for holder in "abc"]
+    assert shares == pytest.approx([14 / 3] * 3, rel=0.01)
+
+
+def test_a_prover_who_finds_nothing_out_is_relieved() -> None:
+    table = Table()
+    for holder in "abab":
+        table.ask(holder)
+    table.refused(holder="a")
+    proved = set()
+    for _ in range(30):
         table.now += 1
-        grant = table.ask(wants=1.0)
-    assert grant.learned == learned
+        proved |= {holder for holder in "ab" if table.ask(holder).proves}
+    assert proved == {"a", "b"}
 
 
-def test_between_launches_it_at_most_doubles() -> None:
+def test_between_launches_it_rises_to_what_was_refused_and_no_further() -> None:
     table = Table()
     table.used(9, 2)
     learned = table.refused().learned
     assert learned == pytest.approx(1.4, rel=0.15)
     table.now += 30 * 86400
-    assert table.ask("tomorrow").learned == pytest.approx(2 * learned, rel=0.03)
+    assert table.ask("tomorrow").learned == pytest.approx(learned / 0.7, rel=0.01)
+    table.now += 86400
+    assert table.ask("the day after").learned == pytest.approx(learned / 0.7, rel=0.01)
 
 
 def test_load_rests_the_cool_down_and_the_day_after_a_second_refusal() -> None:
@@ -225,7 +284,7 @@ def test_a_step_of_the_databases_clock_closes_nothing_for_long(step: float) -> N
     table = Table()
     table.used(70, 20)
     table.refused()
-    table.ask("b", rest=Refused(Spent.LOAD, 900))
+    table.ask("b", rest=Refused(Spent.LOAD, 900), accepted=1, accepted_of_epoch=1)
     table.now += step
     grant = table.ask("c")
     assert grant.pause <= LONGEST_PAUSE

@@ -154,8 +154,9 @@ def test_a_lesson_reaches_another_launch_with_its_next_renewal(bench: Bench) -> 
     learned = bench.table.buckets[ROBOT].learned.rate
     assert learned is not None
     bench.clock.advance(1.0)
+    calls = len(bench.table.calls)
     two.acquire([ROBOT]).accepted()
-    assert next(ask.epoch for ask in reversed(bench.table.calls[-1])) == 0, "it asked with the old lesson"
+    assert bench.table.calls[calls][0].epoch == 0, "it asked with the old lesson"
     two.acquire([ROBOT]).refused()
     assert bench.table.buckets[ROBOT].learned.epoch == 2, "and counts by the new one"
 
@@ -254,6 +255,28 @@ def test_who_is_interrupted_leaves_the_queue(bench: Bench) -> None:
     before = bench.clock.monotonic()
     limiter.acquire([SITE])
     assert bench.clock.monotonic() - before < 0.5
+
+
+def test_when_many_leave_the_queue_at_once_nobody_goes_before_his_time(bench: Bench) -> None:
+    """At its soft deadline a launch's threads leave one after the other, and each finds fewer in the queue."""
+    limiter, queued, went = bench.limiter(), [], []
+
+    def work() -> None:
+        with suppress(NotYetError):
+            limiter.acquire([ROBOT]).accepted()
+            went.append(ROBOT)
+
+    def another_one_comes(_seconds: float) -> None:
+        if len(queued) == 30:
+            raise NotYetError
+        queued.append(ROBOT)
+        work()
+
+    limiter._sleep = another_one_comes
+    for _ in range(12):
+        work()
+    assert len(queued) == 30
+    assert len(went) <= 10, "half a second of the rate"
 
 
 def test_a_question_under_way_while_its_budget_was_given_back_still_counts(bench: Bench) -> None:

@@ -10,13 +10,13 @@ from sync.quota.pace import Pace, burst_of
 
 
 def pace(rate: float, tokens: float | None = None) -> Pace:
-    return Pace(rate, burst_of(rate) if tokens is None else tokens, 0, 0.0)
+    return Pace(rate, burst_of(rate) if tokens is None else tokens, 0.0)
 
 
 def waits(pace: Pace, tickets: int, now: float = 0.0) -> list[float]:
     found = []
     for _ in range(tickets):
-        pace = pace.queue()
+        pace = pace.join()
         found.append(pace.wait(pace.issued, now))
     return found
 
@@ -34,7 +34,7 @@ def test_nobody_saves_up_more_than_a_burst() -> None:
 
 
 def test_a_rate_that_falls_or_grows_moves_who_waits() -> None:
-    queued = pace(1, 0).queue().queue()
+    queued = pace(1, 0).join().join()
     assert queued.wait(2, 0.0) == pytest.approx(2)
     assert queued.at_rate(0.5, 1.0).wait(2, 1.0) == pytest.approx(2)
     assert queued.at_rate(10, 1.0).wait(2, 1.0) == pytest.approx(0.1)
@@ -56,14 +56,36 @@ def test_after_a_pause_those_who_waited_for_another_budget_do_not_go_all_at_once
     """Nine whose tickets were worth a request here, while the other budget kept them."""
     queued = pace(100)
     for _ in range(9):
-        queued = queued.queue()
-    paused = queued.pause(1.0, 0.0, waiting=9).at_rate(1, 0.0)
+        queued = queued.join()
+    paused = queued.pause(1.0, 0.0).at_rate(1, 0.0)
     assert [round(paused.wait(ticket, 0.0), 6) for ticket in (1, 2, 9)] == [2, 3, 10]
 
 
-def test_who_leaves_the_queue_lets_the_others_move_up() -> None:
-    queued = pace(1, 0).queue().queue()
-    assert queued.leave().wait(2, 0.0) == pytest.approx(1)
+def test_who_leaves_the_queue_lets_those_behind_him_move_up_and_nobody_else() -> None:
+    queued = pace(1, 0).join().join().join()
+    left = queued.leave(2)
+    assert [left.wait(ticket, 0.0) for ticket in (1, 3)] == pytest.approx([1, 2])
+
+
+def test_when_many_leave_the_first_in_the_queue_still_waits_for_his_token() -> None:
+    """At the end of a launch, or when a property rests, all its threads leave within a moment."""
+    queued = pace(0.5, 0)
+    for _ in range(30):
+        queued = queued.join()
+    for ticket in range(30, 1, -1):
+        queued = queued.leave(ticket)
+    assert queued.wait(1, 0.0) == pytest.approx(2)
+
+
+def test_who_is_served_out_of_turn_leaves_the_tokens_of_the_others() -> None:
+    queued = pace(10, 3).join().join().join().serve(3, 0.0)
+    assert [queued.wait(ticket, 0.0) for ticket in (1, 2)] == [0, 0]
+    assert queued.join().wait(4, 0.0) == pytest.approx(0.1)
+
+
+def test_a_cut_leaves_what_was_earned_of_one_ticket() -> None:
+    assert pace(1, 0.7).join().cut(0.0).wait(1, 0.0) == pytest.approx(0.3)
+    assert pace(1, 1.7).join().cut(0.0).wait(1, 0.0) == pytest.approx(1)
 
 
 @given(
@@ -75,7 +97,7 @@ def test_in_no_span_of_time_more_than_a_burst_and_the_rate(rate: float, gaps: li
     now, state, went = 0.0, pace(rate), []
     for gap in gaps:
         now += gap
-        state = state.fill(now).queue()
+        state = state.fill(now).join()
         went.append(now + state.wait(state.issued, now))
     for first, start in enumerate(went):
         for last in range(first, len(went)):
