@@ -23,7 +23,7 @@ COMMENT ON COLUMN {schema}.quota.scope IS 'property, identity (the account behin
 COMMENT ON COLUMN {schema}.quota.leases IS 'One object a Job: holder, share and wants and ceiling in requests a second, until in seconds since 1970. One that is not renewed runs out.';
 COMMENT ON COLUMN {schema}.quota.learned IS 'Requests a second that Google''s refusals left; NULL while the configured limit holds.';
 COMMENT ON COLUMN {schema}.quota.learned_step IS 'By how much learned rises in a minute of full use.';
-COMMENT ON COLUMN {schema}.quota.refused_at_rate IS 'The rate at the first of the last refusals in a row.';
+COMMENT ON COLUMN {schema}.quota.refused_at_rate IS 'The rate that is known to be too high: what refusals taught; 0 when none did.';
 COMMENT ON COLUMN {schema}.quota.epoch IS 'Grows with each lesson: a refusal of a question sent before it teaches nothing.';
 COMMENT ON COLUMN {schema}.quota.in_a_row IS 'Lessons with nothing accepted in between.';
 COMMENT ON COLUMN {schema}.quota.accepted_since IS 'Questions accepted since the last lesson.';
