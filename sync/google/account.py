@@ -20,7 +20,8 @@ from contract.run_spec import DataState
 from sync.account import Account, Probe, Site
 from sync.clock import Clock
 from sync.errors import CredentialsError, PropertyError
-from sync.google.answers import Page, PageDecoder, decode_probe, decode_sites
+from sync.google.answers import Page, PageDecoder
+from sync.google.bodies import decode_probe, decode_sites
 from sync.google.client import Client, RequestObserver, SkewWatch, query_question, sites_question
 from sync.google.credentials import read_credentials
 from sync.google.exchange import Addresses

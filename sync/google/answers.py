@@ -7,20 +7,19 @@ what follows no rule; a body that is no page at all raises BadBodyError and is a
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
-from sync.account import Probe, Site
+from sync.google.bodies import BadBodyError, whole_object
 from sync.google.prints import digest_of_prints, prints_of
 from sync.plan.cells import AnyRow, DimensionRow, HourRow, Row, TotalsRow
-from sync.rows import MAX_POSITION, MAX_SUM, check_row, max_count, whole_text
+from sync.rows import MAX_POSITION, check_row, max_count, whole_text
 
 Key = tuple[Any, ...]
 """What tells the rows of an answer apart, in the order of its dimensions."""
@@ -30,10 +29,6 @@ _Position = Annotated[float, Meta(ge=0, le=MAX_POSITION)]
 
 K = TypeVar("K")
 N = TypeVar("N")
-
-
-class BadBodyError(Exception):
-    """The body is not what an answer looks like; it may be cut, or not from Google at all."""
 
 
 class _Row(Struct, Generic[K, N], gc=False):
@@ -197,72 +192,3 @@ class PageDecoder:
         if isinstance(row, Row):
             return tuple(row[Row._fields.index(name)] for name in self._dimensions)
         return row[:-3]
-
-
-def decode_probe(body: bytes) -> Probe:
-    """Totals per day and the first incomplete date, in both spellings of its name.
-
-    Raises BadBodyError.
-    """
-    answer = whole_object(body)
-    metadata = answer.get("metadata")
-    rows = answer.get("rows", [])
-    if not isinstance(rows, list):
-        raise BadBodyError("`rows` is no list")
-    impressions: dict[date, float] = {}
-    clicks: dict[date, float] = {}
-    for row in rows:
-        keys = row.get("keys") if isinstance(row, dict) else None
-        day = _day(keys[0]) if isinstance(keys, list) and keys else None
-        for name, sums in (("impressions", impressions), ("clicks", clicks)):
-            shown = row.get(name) if isinstance(row, dict) else None
-            if day is not None and isinstance(shown, int | float) and 0 <= shown <= MAX_SUM:
-                sums[day] = sums.get(day, 0) + shown
-    first = None
-    if isinstance(metadata, dict):
-        first = _day(metadata.get("first_incomplete_date")) or _day(metadata.get("firstIncompleteDate"))
-    return Probe(first, impressions, clicks)
-
-
-def decode_sites(body: bytes) -> Sequence[Site]:
-    """The properties of a `sites.list` answer; the key is absent when there is none.
-
-    Raises BadBodyError.
-    """
-    entries = whole_object(body).get("siteEntry", [])
-    if not isinstance(entries, list):
-        raise BadBodyError("`siteEntry` is no list")
-    return [
-        # A name that no request can carry is shown by its escape: Google then refuses that property alone.
-        Site(whole_text(entry["siteUrl"]), whole_text(str(entry.get("permissionLevel", ""))[:40]))
-        for entry in entries
-        if isinstance(entry, dict) and isinstance(entry.get("siteUrl"), str) and entry["siteUrl"]
-    ]
-
-
-def whole_object(body: bytes) -> dict[str, Any]:
-    r"""The JSON object of a body, read leniently: a BOM is skipped, bytes that are no UTF-8 become lone surrogates.
-
-    Raises BadBodyError.
-    """
-    try:
-        answer = json.loads(body.decode("utf-8-sig", "surrogateescape"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise BadBodyError("the body is no whole JSON") from error
-    if not isinstance(answer, dict):
-        raise BadBodyError("the body is no JSON object")
-    return answer
-
-
-def _refuse_constant(name: str) -> str:
-    """NaN and Infinity are no JSON: as text they fail the check of the one row that has them."""
-    return name
-
-
-def _day(text: Any) -> date | None:
-    if not isinstance(text, str) or len(text) != 10:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

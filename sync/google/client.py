@@ -22,8 +22,8 @@ from urllib.parse import quote
 from contract import FailureClass
 from sync.clock import Clock
 from sync.errors import QuotaError, SyncError
-from sync.google.answers import BadBodyError
 from sync.google.blame import blamed
+from sync.google.bodies import BadBodyError
 from sync.google.classify import Kind, Verdict, classify
 from sync.google.retry import GiveUp, Policy, react
 from sync.google.tokens import Tokens

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sync.google.answers import BadBodyError, whole_object
+from sync.google.bodies import BadBodyError, whole_object
 from sync.google.client import Question
 from sync.plan.inspection import Inspection
 from sync.rows import whole_text

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from sync.google.answers import BadBodyError, whole_object
+from sync.google.bodies import BadBodyError, whole_object
 from sync.google.client import Question
 from sync.plan.inventory import Sitemap
 from sync.rows import whole_text

@@ -12,7 +12,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from contract import ContractError, RunSpec
-from sync.google.answers import _SHAPES, BadBodyError, Page, PageDecoder, decode_probe, decode_sites
+from sync.google.answers import _SHAPES, Page, PageDecoder
+from sync.google.bodies import BadBodyError, decode_probe, decode_sites
 from sync.google.classify import classify
 from sync.google.classify_token import classify_iam, classify_metadata, classify_sts, classify_token
 from sync.google.prints import digest_of_prints

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from contract.dimension_sets import DIMENSION_SETS, dimensions_of, gives
 from sync.account import Probe, Site
-from sync.google.answers import BadBodyError, PageDecoder, decode_probe, decode_sites
+from sync.google.answers import PageDecoder
+from sync.google.bodies import BadBodyError, decode_probe, decode_sites
 from sync.google.search_types import SEARCH_TYPES, refused_because
 from sync.plan.cells import DimensionRow, HourRow, Row, TotalsRow
 from sync.rows import MAX_COUNT, MAX_SUM, check_row, whole_text

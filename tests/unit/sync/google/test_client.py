@@ -8,7 +8,7 @@ from email.utils import format_datetime
 import pytest
 
 from sync.errors import BadAnswer, CredentialsError, GoogleUnavailable, PropertyError
-from sync.google.answers import decode_sites
+from sync.google.bodies import decode_sites
 from sync.google.client import Client, SkewWatch, query_question, sites_question
 from sync.google.minting import FileMinter
 from sync.google.retry import Policy

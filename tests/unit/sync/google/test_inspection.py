@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.google.answers import BadBodyError
+from sync.google.bodies import BadBodyError
 from sync.google.inspection import inspection_decoder, inspection_question
 from sync.plan.inspection import Inspection, day_began
 

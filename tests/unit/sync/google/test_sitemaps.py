@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.google.answers import BadBodyError
+from sync.google.bodies import BadBodyError
 from sync.google.sitemaps import MAX_COUNTER, decode_sitemaps, sitemaps_question
 from sync.plan.inventory import Sitemap, kind_of, sitemaps_are_due
 
