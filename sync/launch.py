@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 
 from contract import RunSpec
-from sync.account import Accounts
+from sync.account import Account, Accounts
 from sync.clock import Clock
 from sync.errors import SyncError
 from sync.events import Events
@@ -55,6 +55,15 @@ class Halt:
     def because(self, error: SyncError) -> None:
         with self._lock:
             self._error = self._error or error
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """In whose name a property is asked for; its workspace is halted as a whole when the identity fails."""
+
+    workspace: str
+    account: Account
+    halt: Halt
 
 
 Done = frozenset[Cell]

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from contract import FailureClass
 from sync.errors import CredentialsError, PropertyError
+from sync.launch import Identity
 from sync.outcomes import Ending, PropertyOutcome
-from sync.property_sync import Identity
 
 NO_ACCESS = frozenset({FailureClass.PERMISSION_DENIED, FailureClass.PROPERTY_GONE})
 

@@ -25,14 +25,14 @@ from sync.errors import (
     SyncError,
 )
 from sync.inventory import note_properties
-from sync.launch import Done, Halt, Launch
+from sync.launch import Done, Halt, Identity, Launch
 from sync.outcomes import Ending, PropertyOutcome, WorkspaceOutcome, conclude
 from sync.plan.cells import Cell
 from sync.plan.choice import Chosen, choose
 from sync.plan.order import Key, in_order
 from sync.plan.shards import share_of
 from sync.plan.windows import regular
-from sync.property_sync import Identity, PropertySync
+from sync.property_sync import PropertySync
 from sync.shared import Shared
 from sync.stop import Stop, StopReason
 from sync.turns import Once, Turns, threads

@@ -19,9 +19,8 @@ from sync.errors import (
     PropertyError,
     SyncError,
 )
-from sync.launch import Halt
+from sync.launch import Halt, Identity
 from sync.outcomes import Ending, PropertyOutcome
-from sync.property_sync import Identity
 from sync.shared import Shared
 from tests.unit.sync.fakes import (
     AUTHORIZED_USER,
