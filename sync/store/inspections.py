@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sync.plan.inspection import Inspection
-from sync.store.dictionaries import Dictionaries
+from sync.store.beside import BesideFacts
 from sync.store.digest import hash_of, storable
 from sync.store.port import RunKey
-from sync.store.run_fence import RunFence
 
 if TYPE_CHECKING:
     from sync.store.connect import Connection
 
-InTransaction = Callable[[Callable[["Connection"], Any]], Any]
-Retry = Callable[[Callable[[], Any]], Any]
 
-
-class PostgresInspections:
-    """See `sync.store.port.Inspections`. `retry` repeats what may well succeed a moment later, `once` is one transaction."""
-
-    def __init__(
-        self,
-        schema: str,
-        retry: Retry,
-        once: InTransaction,
-        dictionaries: Dictionaries,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._schema, self._retry, self._once = schema, retry, once
-        self._dictionaries, self._clock, self._fence = dictionaries, clock, RunFence(schema)
+class PostgresInspections(BesideFacts):
+    """See `sync.store.port.Inspections`."""
 
     def due(self, property_: str, since: date, before: datetime, most: int) -> Sequence[str]:
         found = self._repeat(
@@ -74,7 +59,7 @@ class PostgresInspections:
             # Dying before the commit costs the answers, which are asked for again; dying after it nothing.
             with connection.cursor() as cursor:
                 cursor.executemany(
-                    cast("Any", _INSPECTED.replace("{}", f'"{self._schema}"')),
+                    self._statement(_INSPECTED),
                     [
                         [property_id, pages[each.page], *_words(each), self._clock()]
                         for each in sorted(inspections, key=lambda each: pages[each.page])
@@ -93,12 +78,6 @@ class PostgresInspections:
             ).fetchall()
         )
         return [Inspection(*row) for row in found]
-
-    def _repeat(self, work: Callable[[Connection], Any]) -> Any:
-        return self._retry(lambda: self._once(work))
-
-    def _execute(self, connection: Connection, statement: str, parameters: list[Any]) -> Any:
-        return connection.execute(cast("Any", statement.replace("{}", f'"{self._schema}"')), parameters)
 
 
 _INSPECTED = (

@@ -13,32 +13,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sync.account import Site
 from sync.plan.inventory import Sitemap, kind_of
-from sync.store.dictionaries import Dictionaries
+from sync.store.beside import BesideFacts
 from sync.store.digest import hash_of, storable
 from sync.store.port import RunKey
-from sync.store.run_fence import RunFence
 
 if TYPE_CHECKING:
     from sync.store.connect import Connection
 
-InTransaction = Callable[[Callable[["Connection"], Any]], Any]
-Retry = Callable[[Callable[[], Any]], Any]
 LOCK = 0x67736306
 
 
-class PostgresInventory:
-    """See `sync.store.port.Inventory`. `retry` repeats what may well succeed a moment later, `once` is one transaction."""
-
-    def __init__(
-        self,
-        schema: str,
-        retry: Retry,
-        once: InTransaction,
-        dictionaries: Dictionaries,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._schema, self._retry, self._once = schema, retry, once
-        self._dictionaries, self._clock, self._fence = dictionaries, clock, RunFence(schema)
+class PostgresInventory(BesideFacts):
+    """See `sync.store.port.Inventory`."""
 
     def note_properties(self, workspace: str, sites: Sequence[Site], run: RunKey, launch: int) -> None:
         permissions = {site.url: site.permission for site in sites}
@@ -154,16 +140,10 @@ class PostgresInventory:
 
         self._retry(attempt)
 
-    def _repeat(self, work: Callable[[Connection], Any]) -> Any:
-        return self._retry(lambda: self._once(work))
-
     def _enter(self, connection: Connection, name: str, run: RunKey, launch: int) -> None:
         """Lock the list, hold the run: as for cells."""
         connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK, f"{self._schema}/{name}"])
         self._fence.hold(connection, run, launch)
-
-    def _execute(self, connection: Connection, statement: str, parameters: list[Any]) -> Any:
-        return connection.execute(cast("Any", statement.replace("{}", f'"{self._schema}"')), parameters)
 
 
 _UPSERT = (
