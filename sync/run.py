@@ -56,6 +56,7 @@ def run(launch: Launch, reporter: Reporter) -> Ended:
                 tick = _ticking(launch, reporter, sweeps)
                 outcomes = sync_workspaces(launch, store.done_by_run(launch.run), tick)
             _give_up_old_months(launch)
+            _settle(launch)
             verdict = of_outcomes(
                 outcomes,
                 stopped=launch.stop.reason,
@@ -93,6 +94,19 @@ def _give_up_old_months(launch: Launch) -> None:
         return
     if dropped:
         _log.info("gave up %d partitions older than %d months", dropped, months)
+
+
+def _settle(launch: Launch) -> None:
+    """Indexes and constraints that a new version brings are made when the rows are in; they cannot fail the run."""
+    if launch.stop.reason is not None:
+        return
+    try:
+        missing = launch.store.settle(lambda: launch.stop.reason is not None)
+    except DatabaseError as error:
+        _log.warning("the schema is settled later: %s", error)
+        return
+    if missing:
+        _log.info("left to a later launch: %s", ", ".join(missing))
 
 
 def _ticking(launch: Launch, reporter: Reporter, sweeps: RareSweeps) -> Callable[[], None]:

@@ -20,6 +20,8 @@ REPEAT = {"40001", "40P01", "55P03", "57014"}
 """serialization failure, deadlock, lock timeout, statement timeout."""
 NO_PARTITION = "23514"
 """No month for a row: somebody dropped it after this program had seen it. The tables have no other such check."""
+NO_SUCH_NUMBER = "23503"
+"""A number of a property that is not there: a failover or a person took it away after this program had seen it."""
 TOO_MANY = "53300"
 
 WORDS = {
@@ -80,7 +82,7 @@ def kind_of(sqlstate: str) -> Kind:
     """The table of this module; an unknown state is for a person, since repeating it would hide a bug."""
     if sqlstate in REPEAT:
         return Kind.REPEAT
-    if sqlstate in LOST or sqlstate == NO_PARTITION or sqlstate[:2] == "08":
+    if sqlstate in LOST or sqlstate in {NO_PARTITION, NO_SUCH_NUMBER} or sqlstate[:2] == "08":
         return Kind.STALE
     if sqlstate == TOO_MANY:
         return Kind.TOO_MANY

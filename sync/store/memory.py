@@ -61,6 +61,9 @@ class MemoryStore:
     def migrate(self) -> None:
         return None
 
+    def settle(self, enough: Callable[[], bool]) -> Sequence[str]:  # noqa: ARG002 - there is nothing to make
+        return ()
+
     def drop_before(self, first_kept: date) -> int:
         with self._lock:
             old = [cell for cell in self._ledger if cell.day < first_kept.replace(day=1)]

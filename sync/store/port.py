@@ -6,7 +6,7 @@ nothing of psycopg passes this door.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import TracebackType
@@ -145,6 +145,12 @@ class Store(Protocol):
         """Give up every month before that of `first_kept`, rows and ledger; the number of partitions that went.
 
         A month that somebody is reading stays until the next time.
+        """
+
+    def settle(self, enough: Callable[[], bool]) -> Sequence[str]:
+        """Make indexes and constraints that take long, until `enough` says so; the names of those still missing.
+
+        Disturbs no reader and no writer. Dying anywhere is mended by the next call.
         """
 
     def check(self) -> Sequence[str]:

@@ -35,6 +35,7 @@ from sync.store.quota import PostgresQuotaTable
 from sync.store.retention import Retention
 from sync.store.retry import Retry
 from sync.store.run_fence import RunFence
+from sync.store.settle import Settling
 
 T = TypeVar("T")
 
@@ -63,6 +64,7 @@ class PostgresStore:
         self._dictionaries = Dictionaries(schema, self._once)
         self._partitions = Partitions(schema, self._once_short)
         self._retention = Retention(schema, self._once_short)
+        self._settling = Settling(schema, self._connections)
         self._fence, self._ledger, self._cells = (
             RunFence(schema),
             Ledger(schema),
@@ -85,6 +87,9 @@ class PostgresStore:
 
     def drop_before(self, first_kept: date) -> int:
         return self._retention.drop_before(first_kept.replace(day=1))
+
+    def settle(self, enough: Callable[[], bool]) -> Sequence[str]:
+        return self._settling(enough) if self._migrate else ()
 
     def check(self) -> Sequence[str]:
         return grants.problems(self._connections, self._schema)

@@ -103,3 +103,16 @@ def test_a_newer_run_takes_the_place_of_one_that_waits(database: Database, store
     ends(store, State.SNOOZED, RunKey("uid-2", RUN.run_id))
     store.claim_run(NEXT, 1)
     assert database.execute("SELECT schedule_uid FROM gsc.v_runs_waiting") == [("uid-2",)]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_reads_open_runs_only(database: Database, store: PostgresStore, view: str) -> None:
+    """Runs are never deleted; among very many that are complete, the few that are open are found by their index."""
+    assert store.settle(lambda: False) == []
+    database.execute(
+        "INSERT INTO gsc.run (schedule_uid, run_id, launch, state, summary, started_at)"
+        " SELECT 'uid-1', n::text, 1, 'complete', '{}', now() FROM generate_series(1, 20000) AS n"
+    )
+    database.execute("ANALYZE gsc.run")
+    plan = "\n".join(line for (line,) in database.execute(f"EXPLAIN SELECT * FROM gsc.{view}"))
+    assert "run_open" in plan

@@ -150,6 +150,7 @@ class TinyStore:
     summaries: list[tuple[RunSummary, bool]] = field(default_factory=list)
     on_write: Callable[[FetchedCell], None] = lambda _fetched: None
     on_migrate: Callable[[], None] = lambda: None
+    on_settle: Callable[[Callable[[], bool]], Sequence[str]] = lambda _enough: ()
     problems: tuple[str, ...] = ()
     now: Callable[[], datetime] = lambda: SLOT
     fetched_at: dict[Cell, datetime] = field(default_factory=dict)
@@ -171,6 +172,9 @@ class TinyStore:
 
     def migrate(self) -> None:
         self.on_migrate()
+
+    def settle(self, enough: Callable[[], bool]) -> Sequence[str]:
+        return self.on_settle(enough)
 
     def check(self) -> tuple[str, ...]:
         return self.problems

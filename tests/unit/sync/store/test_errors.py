@@ -41,6 +41,7 @@ from sync.store.errors import TooManyConnections, Transient, translate
         pytest.param(psycopg.InterfaceError("connection is closed"), Transient, id="closed under our hands"),
         pytest.param(psycopg.DataError("integer out of range"), DatabaseRefused, id="a value no column takes"),
         pytest.param(errors.CheckViolation(), Transient, id="no month for the row"),
+        pytest.param(errors.ForeignKeyViolation(), Transient, id="a property of which the number is gone"),
         pytest.param(errors.ProtocolViolation(), Transient, id="a pooler's complaint"),
         pytest.param(errors.UndefinedTable(), DatabaseRefused, id="no schema"),
         pytest.param(errors.InternalError_(), DatabaseRefused, id="a bug of the server"),
