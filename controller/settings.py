@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     """How often the ConfigMap with the kill switch and the queues is read."""
     start_rate: Annotated[float, Field(ge=1, le=1000)] = 250
     """Jobs created in a second at most."""
+    min_interval_seconds: Annotated[int, Field(ge=60, le=86_400)] = 60
+    """The closest that two slots of a schedule may be; 60 limits nothing, since five fields cannot ask for more."""
     resync_seconds: Annotated[float, Field(ge=5, le=3600)] = 300
     max_in_flight: Annotated[int, Field(ge=1, le=200)] = 20
     """Schedules whose writes are under way at the same time."""
@@ -143,7 +145,11 @@ class Settings(BaseSettings):
     @property
     def site(self) -> Site:
         """What `decide` knows of the installation; the kill switch is not set here."""
-        return Site(self.environment, ambient=self.sync_ambient_credentials)
+        return Site(
+            self.environment,
+            ambient=self.sync_ambient_credentials,
+            min_interval_seconds=self.min_interval_seconds,
+        )
 
     @property
     def watched(self) -> tuple[str, ...]:

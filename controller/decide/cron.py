@@ -162,6 +162,13 @@ class Cron:
                 total -= max(0, self._count_walls(high + before, low + _MINUTE + offset) - 1)
         return total
 
+    def minutes_of_day(self) -> list[int]:
+        """At which minutes after midnight it fires on a day that matches, in order."""
+        return [60 * hour + minute for hour in self._hours for minute in self._minutes]
+
+    def fires_on(self, day: date) -> bool:
+        return self._matches(day)
+
     def _next_real(self, moment: datetime) -> datetime:
         offset = _offset(moment, self.zone)
         wall = moment + offset

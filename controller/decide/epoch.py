@@ -1,16 +1,18 @@
 """Epoch: since when slots count. An edit or a resume never fires an old slot.
 
-The status keeps a hash of (schedule, timeZone, suspend, and whether it is for this environment). While it holds, slots count since the object was made, or since
+The status keeps a hash of (schedule, timeZone, suspend, and whether it is for this environment and not too often). While it holds, slots count since the object was made, or since
 the last change; a new hash moves `effective_since` to now. Slots known to have waited then are skipped, with a note.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from controller.decide.cron import Cron, CronError
 from controller.decide.draft import Draft
 from controller.decide.gates import elsewhere, forbidden
+from controller.decide.often import EVERY_MINUTE, too_often
 from controller.decide.slots import Due
 from controller.model.decision import EventReason
 from controller.model.names import digest
@@ -26,9 +28,11 @@ def cron_of(schedule: Schedule, site: Site) -> tuple[Cron | None, str]:
     if why := forbidden(schedule.spec, site):
         return None, why
     try:
-        return Cron.parse(spread(schedule.spec.schedule, schedule.uid), schedule.spec.time_zone), ""
+        cron = Cron.parse(spread(schedule.spec.schedule, schedule.uid), schedule.spec.time_zone)
     except (CronError, SpreadError) as error:
         return None, str(error)
+    wrong = too_often(cron, site.min_interval_seconds)
+    return (None, wrong) if wrong else (cron, "")
 
 
 def schedule_hash(schedule: Schedule, site: Site) -> str:
@@ -36,6 +40,10 @@ def schedule_hash(schedule: Schedule, site: Site) -> str:
     if spec is None:
         return digest("schedule", "invalid")
     here = ("elsewhere",) if elsewhere(spec, site) else ()
+    free = replace(site, min_interval_seconds=EVERY_MINUTE)
+    if site != free and cron_of(schedule, free)[0] and not cron_of(schedule, site)[0]:
+        # Allowed again, it fires no slot from the time when it was not.
+        here = (*here, "too often")
     return digest("schedule", spec.schedule, spec.time_zone, str(spec.suspend), *here)
 
 

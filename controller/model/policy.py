@@ -57,6 +57,8 @@ class Site:
     mode: Mode = Mode.RUN
     ambient: bool = False
     """Workspaces may use the identity of their pod."""
+    min_interval_seconds: int = 60
+    """Schedules with slots closer than this are not served."""
 
     @property
     def held(self) -> str:

@@ -27,6 +27,7 @@ LEASE_RENEW_SECONDS: {{ .Values.operator.leaseRenewSeconds | toString | quote }}
 LEASE_RETRY_SECONDS: {{ .Values.operator.leaseRetrySeconds | toString | quote }}
 SWITCH_SECONDS: {{ .Values.operator.switchSeconds | toString | quote }}
 START_RATE: {{ .Values.operator.startRate | toString | quote }}
+MIN_INTERVAL_SECONDS: {{ .Values.operator.minIntervalSeconds | toString | quote }}
 RESYNC_SECONDS: {{ .Values.operator.resyncSeconds | toString | quote }}
 MAX_IN_FLIGHT: {{ .Values.operator.maxInFlight | toString | quote }}
 REQUEST_TIMEOUT_SECONDS: {{ .Values.operator.requestTimeoutSeconds | toString | quote }}
