@@ -64,10 +64,12 @@ def world(beginning: Beginning, postgres: str, database: Database, tmp_path: Pat
     try:
         yield made
     finally:
+        unheard = made.unheard()
         emulator.faults([])
         emulator.set_latency(0)
         for account in CONFIG.accounts:
             emulator.set_account(account.name, revoked=False, properties=dict(account.properties))
+    assert unheard == [], "told, and nobody asked for it"
 
 
 @pytest.fixture
@@ -79,5 +81,7 @@ def empty_world(beginning: Beginning, database: Database, tmp_path: Path) -> Ite
     try:
         yield made
     finally:
+        unheard = made.unheard()
         beginning.emulator.faults([])
         beginning.emulator.set_latency(0)
+    assert unheard == [], "told, and nobody asked for it"

@@ -151,6 +151,7 @@ class World:
     moments: list[datetime] = field(default_factory=list)
     runs: int = 0
     environment: dict[str, str] = field(default_factory=dict)
+    _unheard: list[dict[str, Any]] = field(default_factory=list)
 
     # Running
 
@@ -164,7 +165,17 @@ class World:
         self.database.execute("UPDATE gsc.quota SET rest_until = clock_timestamp(), paused_until = 'epoch'")
 
     def faults(self, *rules: Mapping[str, Any]) -> None:
+        """In place of those before, each of which must have struck by now: see `unheard`."""
+        self._unheard += self._unmet()
         self.emulator.faults([dict(rule) for rule in rules])
+
+    def unheard(self) -> list[dict[str, Any]]:
+        """Faults that were told and never struck: the story went another way than it says."""
+        return self._unheard + self._unmet()
+
+    def _unmet(self) -> list[dict[str, Any]]:
+        rules = self.emulator.api.script.describe()
+        return [rule for rule in rules if rule["matched"] < rule.get("match", {}).get("nth", 1)]
 
     def workspace(self, account: str, **fields: Any) -> Workspace:
         path = self.folder / f"{account}.json"

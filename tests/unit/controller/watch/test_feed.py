@@ -16,6 +16,7 @@ from controller.table import Table
 from controller.watch import feed
 from controller.watch.feed import EndlessBackoffs, Feed, registry_of, settings_of
 from controller.watch.login import WaitingLogin
+from tests.script import Script
 from tests.unit.controller.conftest import schedule_body
 
 NOWHERE = Access("http://127.0.0.1:1", token="t")
@@ -116,10 +117,11 @@ def test_news_reach_the_table_and_odd_ones_harm_nothing() -> None:
 
 
 async def test_a_refused_token_is_not_given_twice() -> None:
-    answers = [Access("https://x", token="old")] * 3 + [Access("https://x", token="new")]
+    old, new = (Access("https://x", token=token) for token in ("old", "new"))
+    answers = Script(old, old, old, new)
 
     async def read() -> Access:
-        return answers.pop(0)
+        return answers()
 
     login = WaitingLogin(read, poll=0.01)
     first = await login.handler()
@@ -129,13 +131,10 @@ async def test_a_refused_token_is_not_given_twice() -> None:
 
 
 async def test_without_credentials_it_waits_for_some() -> None:
-    answers: list = [Refused("no file"), ValueError("half a file"), Access("https://x", token="t")]
+    answers = Script(Refused("no file"), ValueError("half a file"), Access("https://x", token="t"))
 
     async def read() -> Access:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return answers()
 
     assert (await WaitingLogin(read, poll=0.01).handler()).token == "t"
 

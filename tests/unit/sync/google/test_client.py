@@ -19,6 +19,7 @@ from sync.quota.guard import API, DATABASE, TOKENS, Guard
 from sync.quota.limiter import Limiter
 from sync.quota.memory import MemoryQuotaTable
 from sync.quota.names import BucketName, Scope
+from tests.script import Script
 from tests.unit.sync.fakes import (
     ADDRESSES,
     SLOT,
@@ -41,7 +42,7 @@ class Wire:
     """Gives tokens, and these answers in turn to everything else."""
 
     def __init__(self, *answers: Response | Exception):
-        self.answers = list(answers)
+        self.answer = Script(*answers)
         self.asked: list[Request] = []
         self.tokens = 0
 
@@ -50,10 +51,7 @@ class Wire:
             self.tokens += 1
             return answer(200, {"access_token": f"t{self.tokens}", "expires_in": 3600})
         self.asked.append(request)
-        found = self.answers.pop(0)
-        if isinstance(found, Exception):
-            raise found
-        return found
+        return self.answer()
 
     def close(self) -> None:
         return None
@@ -176,7 +174,7 @@ def test_permission_is_not_argued_with(tmp_path):
     ],
 )
 def test_what_keeps_failing_is_given_up(tmp_path, bad, error, asked):
-    bench = Bench(tmp_path, *[bad] * 10)
+    bench = Bench(tmp_path, *[bad] * asked)
     with pytest.raises(error):
         bench.sites()
     assert len(bench.wire.asked) == asked

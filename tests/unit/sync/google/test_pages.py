@@ -16,6 +16,7 @@ from sync.google import pages
 from sync.google.answers import Page
 from sync.google.pages import CAP_ROWS, PAGE_ROWS, gather
 from sync.plan.cells import Row
+from tests.script import Script
 
 
 def a_row(number: int, clicks: int = 1) -> Row:
@@ -153,16 +154,16 @@ def test_a_server_that_ignores_the_start_row_is_found_out():
 
 def test_an_empty_answer_is_doubted_only_when_rows_are_expected():
     answers = [page_of([]), page_of([a_row(1)]), page_of([])]
-    found = gather(lambda *_: answers.pop(0), expect_rows=True)
+    found = gather(Script(*answers), expect_rows=True)
     assert len(found.rows) == 1
     assert found.pages == 3
     answers = [page_of([])]
-    assert gather(lambda *_: answers.pop(0)).rows == []
+    assert gather(Script(*answers)).rows == []
 
 
 def test_equal_rows_within_a_page_are_one_and_no_sign_of_loss():
     answers = [page_of([a_row(1), a_row(1), a_row(2)]), page_of([])]
-    found = gather(lambda *_: answers.pop(0))
+    found = gather(Script(*answers))
     assert len(found.rows) == 2
     assert (found.duplicates, found.consistent) == (1, True)
 
@@ -195,7 +196,7 @@ def test_a_day_restated_between_pages_is_read_again_once():
         page_of([a_row(2)]),
         page_of([]),
     ]
-    found = gather(lambda *_: answers.pop(0))
+    found = gather(Script(*answers))
     assert sorted(found.rows) == [new, a_row(2)]
     assert found.consistent
     assert found.pages == 6
