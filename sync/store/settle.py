@@ -48,6 +48,8 @@ class Settling:
         missing = self._missing()
         if not missing:
             return ()
+        # The workers are done: two connections in place of theirs, so that a launch never has more than it may.
+        self._connections.drop_idle()
         try:
             with self._alone() as alone, self._worker(enough) as connection:
                 for step in missing if alone else ():
