@@ -40,7 +40,7 @@ def admit(draft: Draft, cron: Cron | None, *, held: str, queued: str, fresh: boo
         why = _no_room(draft, spec)
         if why:
             _wait(draft, slots, ask, why)
-            if spec.concurrency is ConcurrencyPolicy.REPLACE:
+            if spec.concurrency is ConcurrencyPolicy.REPLACE and draft.site.mode is not Mode.DRAIN:
                 _replace(draft, slots, ask)
         else:
             draft.change(waiting=())
@@ -81,6 +81,8 @@ def _launch(draft: Draft, *, queued: str, fresh: bool) -> bool:
             continue
         if run.not_before is not None and draft.now < run.not_before:
             continue
+        if run.launch == 0 and draft.site.mode is Mode.DRAIN:
+            continue  # it was queued or refused, or is the first of a new schedule: it has not begun
         if run.attempt > draft.allowed(run):
             last = run.errors[-1] if run.errors else None
             reason, message = (last.reason, last.message) if last else ("AttemptsExhausted", "")

@@ -1,6 +1,7 @@
 """Cancel: the annotation `gscsync.io/cancel: <run id>` ends one unfinished run, whether it waits or runs.
 
-Followed even while the schedule is suspended, since it starts nothing.
+A run that was opened again by hand is cancelled again by `<run id>/<token>`, or by its bare id when that was taken away
+in between. Followed even while the schedule is suspended, since it starts nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def cancel(draft: Draft) -> None:
     hashed = manual.cancel_hash(draft.schedule.asks)
     if not hashed or hashed in draft.status.tokens:
         return
-    run_id = cut(draft.schedule.asks.cancel.strip(), 63)
+    run_id = cut(draft.schedule.asks.cancel.strip().partition("/")[0], 63)
     run = draft.status.run(run_id)
     if run is None:
         unfinished = ", ".join(item.run_id for item in draft.status.runs) or "none"

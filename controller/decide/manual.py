@@ -79,6 +79,7 @@ def begin(draft: Draft, ask: Ask) -> None:
     if ask.kind == "run-now":
         handled(draft, ask.hashed, ask.run.slot)
     else:
+        _forget_cancel(draft, ask.run_id)
         remember(draft, ask.hashed)
         draft.note("Retrying", f"by hand: attempt {ask.run.attempt}", ask.run.slot)
 
@@ -115,6 +116,13 @@ def remember(draft: Draft, hashed: str) -> None:
     while len(tokens) > TOKENS_LIMIT:
         tokens.remove(next((item for item in reversed(tokens) if item not in standing), tokens[-1]))
     draft.change(tokens=tuple(tokens))
+
+
+def _forget_cancel(draft: Draft, run_id: str) -> None:
+    """The run is opened again, so it may be cancelled again in the same words, unless those still stand from before."""
+    old = digest("cancel", run_id)
+    if old != cancel_hash(draft.schedule.asks):
+        draft.change(tokens=tuple(item for item in draft.status.tokens if item != old))
 
 
 def cancel_hash(asks: Asks) -> str:

@@ -114,6 +114,26 @@ def test_cancelling_what_is_not_under_way_is_refused_once_and_says_what_is() -> 
     assert world.deleted == []
 
 
+@pytest.mark.parametrize(
+    "again", ["", "/again"], ids=["the same words", "another token while the first stand"]
+)
+def test_a_run_that_was_opened_again_can_be_cancelled_again(again: str) -> None:
+    world = served("04:00")
+    world.finish(1)
+    world.cancel = RUN
+    world.rest()
+    assert world.status.history[0].outcome is Outcome.CANCELLED
+    if not again:
+        world.cancel = ""
+    world.retry = f"{RUN}/t"
+    world.rest()
+    assert world.status.launched(RUN), "the wish that stands was followed once"
+    world.cancel = f"{RUN}{again}"
+    world.rest()
+    assert world.status.active[0].doomed == CANCELLED
+    assert set(world.deleted) == {world.made[-1].job_name}
+
+
 # -- retry -------------------------------------------------------------------------------------------------------------
 
 

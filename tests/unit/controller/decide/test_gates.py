@@ -1,12 +1,14 @@
 """Stories of who may run here: environments, rollout, the kill switch, queues."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from controller.decide.decide import decide
 from controller.decide.gates import chosen, in_rollout
 from controller.decide.verdict import STOPPED
+from controller.model.decision import CreateResult
 from controller.model.policy import Mode, Policy, Queue, Site, parse_policy
 from controller.model.status import ConditionType, Outcome, RunState
 from tests.unit.controller.decide.world import World, at, summary
@@ -133,6 +135,39 @@ def test_drain_lets_runs_end_with_their_retries_and_begins_none() -> None:
     world.rest()
     assert world.made[-1].slot == at("04:05")
     assert world.status.counters.slots_coalesced == 4
+
+
+def test_drain_lets_a_launch_go_on_that_the_next_run_would_replace() -> None:
+    world = running(schedule="* 4 * * *", concurrencyPolicy="Replace")
+    world.site = Site(mode=Mode.DRAIN)
+    world.go("04:01")
+    assert world.deleted == [], "what comes after it must wait anyway"
+    world.site = Site()
+    world.rest()
+    assert set(world.deleted) == {world.made[0].job_name}
+
+
+NEVER_LAUNCHED: dict[str, dict[str, object]] = {
+    "it was queued": {"queued": "queue 'gsc-sync' is full"},
+    "its Job was refused": {"answer": CreateResult.REFUSED},
+    "it is the first of a new schedule": {"spec": {"runOnCreate": True}, "now": at("03:30")},
+}
+
+
+@pytest.mark.parametrize("values", NEVER_LAUNCHED.values(), ids=NEVER_LAUNCHED.keys())
+def test_drain_begins_no_run_that_was_never_launched(values: dict[str, Any]) -> None:
+    world = World(**{"now": at("04:00")} | values)
+    if "spec" in values:
+        world.site = Site(mode=Mode.DRAIN)
+    world.rest()
+    world.site = Site(mode=Mode.DRAIN)
+    world.queued, world.answer = "", None
+    before = len(world.made)
+    world.go("04:30")
+    assert len(world.made) == before
+    world.site = Site()
+    world.rest()
+    assert world.made[before:]
 
 
 def test_hold_launches_nothing_not_even_a_retry_and_lets_run_what_runs() -> None:
