@@ -47,7 +47,7 @@ test-model: $(STAMP) ## The whole model check: 100,000 distinct states of schedu
 	@$(PY) -m tests.model --workers $(WORKERS) --at-least 100000
 
 .PHONY: test-mutants
-test-mutants: $(STAMP) ## Ten controllers with one bug each: which promise finds it, and how fast
+test-mutants: $(STAMP) ## Controllers with one bug each: which promise finds it, and how fast
 	@$(PY) -m tests.model.mutants --workers $(WORKERS)
 
 .PHONY: test-integration

@@ -1,7 +1,7 @@
 """Runs the test tiers, each with the set-up it needs, and judges coverage over what ran.
 
 unit         pure and in-memory; under a minute
-model        every order of crashes, stale views and edits to a depth, and ten mutants; not measured
+model        every order of crashes, stale views and edits to a depth, and mutants; not measured
 integration  a real API server and controller manager (simulated pods), a real Postgres, the Search Console stand-in
 e2e          a real kubelet and containerd, the built image, the chart
 

@@ -9,7 +9,10 @@ from contract import RunSummary, State
 from controller.model import names
 from controller.model.job import JobRecord, PodFacts
 from controller.model.parse_job import parse_job, parse_pod
+from controller.model.shards import merged
 from tests.model.records import NAME, NAMESPACE, UID, Job, stamp
+
+INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 
 _EXITS: dict[str, tuple[int, str]] = {
     "ok": (0, RunSummary(state=State.SUCCEEDED, total_workspaces=1, succeeded_workspaces=1).to_json()),
@@ -52,27 +55,40 @@ def job_body(job: Job) -> dict[str, Any]:
         conditions = [
             {"type": kind, "status": "True", "reason": reason, "lastTransitionTime": stamp(job.ended)}
         ]
-    return {"metadata": metadata, "spec": {}, "status": {"conditions": conditions}}
+    spec = {"completionMode": "Indexed", "completions": job.shards} if job.shards > 1 else {}
+    return {"metadata": metadata, "spec": spec, "status": {"conditions": conditions}}
 
 
 @lru_cache(maxsize=100_000)
-def pod_body(job: Job) -> dict[str, Any] | None:
-    """The pod of a Job of ours, while there is one."""
-    if not job.ours or job.pod in ("", "unseen", "deadline"):
+def pod_bodies(job: Job) -> tuple[dict[str, Any], ...]:
+    """The pods of a Job of ours, those that there are."""
+    if not job.ours:
+        return ()
+    bodies = (_pod_body(job, shard, what) for shard, what in enumerate(job.parts))
+    return tuple(body for body in bodies if body is not None)
+
+
+def _pod_body(job: Job, shard: int, what: str) -> dict[str, Any] | None:
+    if what in ("", "unseen", "deadline"):
         return None
     metadata: dict[str, Any] = {
-        "name": f"{job.name}-x", "namespace": NAMESPACE, "uid": f"pod-{job.uid}",
-        "resourceVersion": "1" if job.pod == "runs" else "2", "creationTimestamp": stamp(job.created),
-        "labels": {names.LABEL_MANAGED_BY: names.MANAGED_BY},
+        "name": f"{job.name}-{shard}", "namespace": NAMESPACE, "uid": f"pod-{job.uid}-{shard}",
+        "resourceVersion": "1" if what == "runs" else "2", "creationTimestamp": stamp(job.created),
+        "labels": {names.LABEL_MANAGED_BY: names.MANAGED_BY, INDEX_LABEL: str(shard)},
         "ownerReferences": [{"kind": "Job", "name": job.name, "uid": job.uid, "controller": True}],
     }  # fmt: skip
     started = stamp(job.created if job.started < 0 else job.started)
-    if job.pod == "runs":
+    if what == "runs":
         return {"metadata": metadata, "status": _container({"running": {"startedAt": started}})}
-    code, message = _EXITS[job.pod]
-    ended = {"exitCode": code, "message": message, "startedAt": started, "finishedAt": stamp(job.ended)}
+    code, message = _EXITS[what]
+    ended = {
+        "exitCode": code,
+        "message": message,
+        "startedAt": started,
+        "finishedAt": stamp(max(job.ended, job.created)),
+    }
     status = _container({"terminated": ended})
-    if job.pod == "evict":
+    if what == "evict":
         status["conditions"] = [
             {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
         ]
@@ -91,7 +107,13 @@ def job_record(job: Job) -> JobRecord:
 
 
 @lru_cache(maxsize=100_000)
-def pod_facts(job: Job) -> tuple[str, PodFacts, str] | None:
-    body = pod_body(job)
-    parsed = parse_pod(body) if body else None
-    return (*parsed, body["metadata"]["resourceVersion"]) if body and parsed else None
+def pod_facts(job: Job) -> tuple[tuple[str, PodFacts, str], ...]:
+    """(UID of the Job, facts, resource version) of each of its pods."""
+    parsed = [(parse_pod(body), body["metadata"]["resourceVersion"]) for body in pod_bodies(job)]
+    return tuple((*facts, version) for facts, version in parsed if facts is not None)
+
+
+@lru_cache(maxsize=100_000)
+def launch_facts(job: Job) -> PodFacts | None:
+    """What its pods say together."""
+    return merged([facts for _, facts, _ in pod_facts(job)], job.shards)

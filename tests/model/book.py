@@ -6,6 +6,7 @@ states that differ in texts, or in times that nobody asks for, are explored once
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -89,10 +90,23 @@ class Book:
         metadata = {
             "namespace": NAMESPACE, "name": NAME, "uid": UID, "generation": wish.generation,
             "resourceVersion": str(version), "creationTimestamp": stamp(0),
-            "annotations": {names.ANNOTATION_RUN_NOW: f"token-{wish.token}"} if wish.token else {},
+            "annotations": annotations(wish),
         }  # fmt: skip
         spec = {**BASE, **self.specs[0], **self.specs[wish.spec], "suspend": wish.suspend}
         return {"metadata": metadata, "spec": spec}
+
+
+def annotations(wish: Wish) -> dict[str, str]:
+    """What people ask for."""
+    token = f"token-{wish.token}"
+    asks = {
+        names.ANNOTATION_RUN_NOW: json.dumps({"token": token, "reason": "again"}) if wish.wrapped else token,
+        names.ANNOTATION_CANCEL: wish.cancel,
+        names.ANNOTATION_RETRY: wish.retry,
+    }
+    if not wish.token:
+        del asks[names.ANNOTATION_RUN_NOW]
+    return {name: text for name, text in asks.items() if text}
 
 
 def merge(target: Any, patch: Any) -> Any:

@@ -13,11 +13,14 @@ from hashlib import blake2b
 from typing import Any
 
 from controller.act.launcher import Done
-from tests.model import promises
+from tests.model import asks, promises
 from tests.model.book import Essence
-from tests.model.records import Behind, Job, World, at
-from tests.model.steps import Stage, change, plain, quiet
+from tests.model.changes import change, remove
+from tests.model.launches import worst
+from tests.model.records import ENDS, Behind, Job, Switch, World, at
+from tests.model.steps import Stage, plain, quiet
 from tests.model.story import Story
+from tests.model.switch import is_neighbour
 from tests.model.witness import Broken, counted, hold, told
 
 
@@ -168,15 +171,28 @@ def _towards_rest(stage: Stage, world: World) -> tuple[str, World]:
     else:
         raise Broken("falls silent", "the operator does not stop writing")
     hold("falls silent", trace.done is Done.QUIET, f"{trace.done}")
+    asks.at_silence(stage.book.statuses[world.held.status], world)
     for job in world.jobs:
         if job.ours and job.deleting:
-            return f"{job.run}/{job.launch} is gone at last", stage._remove(world, job, vanished=False)
+            return f"{job.run}/{job.launch} is gone at last", remove(stage.book, world, job, vanished=False)
         if job.ours and not job.end:
-            return f"{job.run}/{job.launch} ends: ok", change(world, job, end="ok", ended=world.now, pod="ok")
+            pods = "+".join(part if part in ENDS else "ok" for part in job.parts)
+            end = worst(tuple(pods.split("+")))
+            return f"{job.run}/{job.launch} ends: {end}", change(
+                world, job, end=end, ended=world.now, pod=pods
+            )
+    for job in world.jobs:
+        if is_neighbour(job):
+            return "the neighbour's launch ends", world._replace(
+                jobs=tuple(it for it in world.jobs if it != job)
+            )
+    if world.switch != Switch():
+        return "the switch is set back", world._replace(switch=Switch())
     status = stage.book.statuses[world.held.status]
     minute = at(world.now).timestamp() / 60
     ahead = any(job.slot > minute and counted(world, job) and not told(status, job) for job in world.jobs)
-    if (status.runs and not world.held.wish.suspend) or status.active or ahead:
+    gated = world.held.wish.suspend or promises.elsewhere(stage.book, world)
+    if (status.runs and not gated) or status.active or ahead:
         hold("waits for a known time", trace.wake_at is not None, "a run waits for nothing")
         assert trace.wake_at is not None
         return f"the clock ticks by {trace.wake_at - world.now} s", world._replace(
@@ -196,7 +212,7 @@ def core(stage: Stage, world: World) -> tuple[Any, ...]:
         world.held.wish, world.held.version, essence, _plain_jobs(world.jobs, essence), world.now, world.mode,
         behind.held and (behind.held.wish, behind.held.version, stage.essence(behind.held.status)),
         behind.jobs and _plain_jobs(behind.jobs, essence),
-        frozen, world.past,
+        frozen, world.past, world.switch,
     )  # fmt: skip
 
 
@@ -220,5 +236,6 @@ def shape(stage: Stage, world: World) -> int:
             for job in world.jobs
         )
     )
-    told = repr((wish.spec, wish.suspend, wish.token, essence.shape, jobs)).encode()
+    asked = (wish.token, wish.cancel, wish.retry)
+    told = repr((wish.spec, wish.suspend, asked, world.switch, essence.shape, jobs)).encode()
     return int.from_bytes(blake2b(told, digest_size=8).digest(), "big")

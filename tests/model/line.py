@@ -13,11 +13,14 @@ from controller.act.launcher import Done, Launcher, Work
 from controller.cluster.port import Body
 from controller.decide.decide import decide
 from controller.intake import read_jobs, read_pods, read_schedules
+from controller.model.policy import Policy, Site
+from controller.queues import Queues
 from controller.table import Table
-from tests.model.bodies import job_body, pod_body
+from tests.model.bodies import job_body, pod_bodies
 from tests.model.book import Book
 from tests.model.records import NAMESPACE, UID, at
 from tests.model.server import Request
+from tests.model.switch import is_neighbour, neighbours_body
 
 
 class Ask:
@@ -52,12 +55,14 @@ class Line:
 
     async def list_jobs(self, _namespace: str) -> AsyncIterator[Body]:
         for job in await Ask(Request("list_jobs")):
-            if job.ours:
+            if is_neighbour(job):
+                yield neighbours_body(job)
+            elif job.ours:
                 yield job_body(job)
 
     async def list_pods(self, _namespace: str) -> AsyncIterator[Body]:
         for job in await Ask(Request("list_pods")):
-            if (body := pod_body(job)) is not None:
+            for body in pod_bodies(job):
                 yield body
 
     async def list_schedules(self, _namespace: str) -> AsyncIterator[Body]:
@@ -82,25 +87,34 @@ class Line:
 class Loop:
     """The loop of the scheduler, for one schedule."""
 
-    def __init__(self, line: Any, table: Table, launcher: Launcher, clock: StillClock) -> None:
+    def __init__(
+        self, line: Any, table: Table, launcher: Launcher, clock: StillClock, policy: Policy, environment: str
+    ) -> None:
         self._line, self._table, self._launcher, self._clock = line, table, launcher, clock
+        self._queues = Queues(table, lambda: policy)
+        self._site = Site(environment, policy.mode)
         self.wake_at: datetime | None = None
 
     async def run(self) -> Done:
-        entry, decision = self._decide(fresh=False)
-        if decision.needs_fresh_jobs:
+        work = self._decide(fresh=False)
+        if work.decision.needs_fresh_jobs:
             await read_jobs(self._line, self._table, NAMESPACE)
             await read_pods(self._line, self._table, NAMESPACE)
-            entry, decision = self._decide(fresh=True)
-            assert not decision.needs_fresh_jobs, "asked for a list that it has"
-        work = await self._launcher.create(Work(entry, decision))
+            work = self._decide(fresh=True)
+            assert not work.decision.needs_fresh_jobs, "asked for a list that it has"
+        _, full = self._queues.split([work], self._clock.now())
+        if UID in full:
+            work = self._decide(fresh=True, queued=full[UID])
+            assert work.decision.launch is None, "launched although its queue has no room"
+        work = await self._launcher.create(work)
         self.wake_at = work.decision.wake_at
         return await self._launcher.finish(work)
 
-    def _decide(self, *, fresh: bool) -> tuple[Any, Any]:
+    def _decide(self, *, fresh: bool, queued: str = "") -> Work:
         entry, now = self._table.entry(UID), self._clock.now()
         assert entry is not None
-        return entry, decide(*entry, self._table.jobs_of(UID), now, jobs_fresh=fresh)
+        jobs = self._table.jobs_of(UID)
+        return Work(entry, decide(*entry, jobs, now, jobs_fresh=fresh, queued=queued, site=self._site))
 
 
 async def resync(line: Any, table: Table) -> None:

@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from controller.decide.cron import Cron
-from controller.model.names import run_id_of_slot, token_hash
-from controller.model.status import RUNS_LIMIT, Counters, Outcome, Status
+from controller.model.names import digest, run_id_of_slot, token_hash
+from controller.model.status import RUNS_LIMIT, Counters, Outcome, RunRecord, Status
+from tests.model import asks
 from tests.model.book import Book
 from tests.model.records import BASE, BORN, Gone, Job, Past, World, at
-from tests.model.witness import Broken, counted, hold, meant_to_go, recount, told
+from tests.model.switch import HERE
+from tests.model.witness import Broken, counted, generation, hold, meant_to_go, recount, told
 
 FREE = ("snooze", "continue", "evict")
 """Ends that give the attempt back."""
@@ -45,6 +47,8 @@ def at_create(book: Book, world: World, job: Job, *, late: bool) -> Past:
             gone = (it._replace(told=it.told and it[:2] != (job.run, job.launch)) for it in world.past.gone)
             return past._replace(gone=tuple(sorted(gone)))
         return past._replace(strays=tuple(sorted((*past.strays, job.uid))))
+    if not late:
+        asks.at_create(_spec(book, world), world, job)
     return world.past
 
 
@@ -71,10 +75,12 @@ def _at_create(book: Book, world: World, job: Job) -> None:
         and (other.run == job.run or not side_by_side)
     ]
     hold("no two launches run at once", not running, f"{job.name} while {running} runs")
+    granted = [again.attempts + 1 for again in world.past.again if again.run == job.run]
+    most = max(world.past.most_attempts, *granted, 0)
     hold(
         "attempts within the limit",
-        1 <= job.attempt <= world.past.most_attempts,
-        f"{job.name} is attempt {job.attempt} of {world.past.most_attempts}",
+        1 <= job.attempt <= most,
+        f"{job.name} is attempt {job.attempt} of {most}",
     )
 
     before = [
@@ -82,10 +88,13 @@ def _at_create(book: Book, world: World, job: Job) -> None:
         for other in (*world.jobs, *world.past.gone)
         if other.run == job.run and other.launch < job.launch
     ]
-    used = sum(other.end not in FREE or meant_to_go(world, other) for other in before)
+    used = sum(
+        (other.end not in FREE or meant_to_go(world, other)) and other.uid not in world.past.stopped
+        for other in before
+    )
     hold(
         "only failures use attempts",
-        job.attempt <= 1 + used,
+        job.attempt <= 1 + used + len(granted),
         f"{job.name} is attempt {job.attempt} after {used} failures",
     )
     for other in world.jobs:
@@ -95,6 +104,7 @@ def _at_create(book: Book, world: World, job: Job) -> None:
             and other.run == job.run
             and other.launch == job.launch - 1
             and pause
+            and generation(world.past, other) == generation(world.past, job)
             and not (meant_to_go(world, other) or world.past.stepped)
         ):
             hold(
@@ -122,15 +132,16 @@ def at_write(book: Book, world: World, new: Status) -> Past:
     hold("the status has room", len(new.runs) <= RUNS_LIMIT, f"{len(new.runs)} unfinished runs")
     counters = new.counters
     hold("books balance", counters.runs == sum(getattr(counters, name) for name in _CLOSED), f"{counters}")
-    recount(world, counters, at_rest=False)
-    closed, doomed = world.past.closed, world.past.doomed
-    fresh = {record.run_id for record in new.history}.difference(closed)
-    meant = {item.job_uid for item in new.active if item.doomed}.difference(doomed)
-    _retried(world, new, fresh)
-    if not fresh and not meant:
-        return world.past
-    return world.past._replace(
-        closed=tuple(sorted((*closed, *fresh))), doomed=tuple(sorted((*doomed, *meant)))
+    fresh = [record for record in new.history if record not in old.history]
+    _retried(world, fresh)
+    past = asks.at_write(world, new, fresh)
+    recount(world._replace(past=past), counters, at_rest=False)
+    over = {it.run_id for it in fresh if new.run(it.run_id) is None}.difference(past.closed)
+    meant = {item.job_uid for item in new.active if item.doomed}.difference(past.doomed)
+    if not over and not meant:
+        return past
+    return past._replace(
+        closed=tuple(sorted((*past.closed, *over))), doomed=tuple(sorted((*past.doomed, *meant)))
     )
 
 
@@ -147,10 +158,10 @@ def at_delete(book: Book, world: World, job: Job) -> None:
         hold("deletes only what the status dooms", doomed is not None and doomed.doomed, f"{job.name}")
 
 
-def _retried(world: World, new: Status, fresh: set[str]) -> None:
+def _retried(world: World, fresh: list[RunRecord]) -> None:
     """A run that failed for good has used its attempts, unless it never got its name or was put off too often."""
-    for record in new.history:
-        if record.run_id in fresh and record.outcome is Outcome.FAILED and record.reason not in GIVEN_UP:
+    for record in fresh:
+        if record.outcome is Outcome.FAILED and record.reason not in GIVEN_UP:
             hold(
                 "failures are retried",
                 record.attempts >= world.past.fewest_attempts,
@@ -169,16 +180,20 @@ def at_rest(book: Book, world: World) -> None:
     """All due work is done and told of, and every slot is accounted for."""
     status = book.statuses[world.held.status]
     wish = world.held.wish
+    for text in filter(None, (wish.cancel, wish.retry)):
+        kind = "cancel" if text == wish.cancel else "retry"
+        answered = digest(kind, text) in status.tokens
+        hold("all due work is done", answered, f"{kind} was neither followed nor refused")
     hold("all due work is done", not status.active, "a launch is still called active")
     recount(world, status.counters, at_rest=True)
-    if wish.suspend:
+    if wish.suspend or elsewhere(book, world):
         return
     hold(
         "all due work is done",
         status.current is None,
         f"run {status.current and status.current.run_id} is open",
     )
-    spec = {**BASE, **book.specs[0], **book.specs[wish.spec]}
+    spec = _spec(book, world)
     cron = Cron.parse(spec["schedule"], "Etc/UTC")
     newest = cron.last_at_or_before(at(world.now))
     since = max((it for it in (status.effective_since, status.watermark) if it is not None), default=BORN)
@@ -199,6 +214,11 @@ def at_rest(book: Book, world: World) -> None:
 
 def _spec(book: Book, world: World) -> dict[str, Any]:
     return {**BASE, **book.specs[0], **book.specs[world.held.wish.spec]}
+
+
+def elsewhere(book: Book, world: World) -> bool:
+    """Whether the schedule is for other installations."""
+    return HERE not in _spec(book, world).get("environments", (HERE,))
 
 
 def _side_by_side(book: Book, world: World) -> bool:

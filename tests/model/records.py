@@ -44,6 +44,13 @@ class Job(NamedTuple):
     pod: str = ""
     """What its pod shows: '', 'runs' or one of ENDS."""
     deleting: bool = False
+    shards: int = 1
+    """How many pods share its work; what they show stands in `pod`, joined by '+'."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What each of its pods shows."""
+        return tuple(self.pod.split("+")) if self.pod else ("",) * self.shards
 
     @property
     def name(self) -> str:
@@ -70,6 +77,28 @@ class Wish(NamedTuple):
     suspend: bool = False
     token: int = 0
     generation: int = 1
+    wrapped: bool = False
+    """The token stands in JSON, with a reason."""
+    cancel: str = ""
+    """The annotations as they stand."""
+    retry: str = ""
+
+
+class Switch(NamedTuple):
+    """What the installation allows now: the kill switch, and the queue of the schedule."""
+
+    mode: str = "run"
+    limit: int | None = None
+    paused: bool = False
+
+
+class Again(NamedTuple):
+    """A finished run that was opened once more by hand, as it stood in the history."""
+
+    run: str
+    launches: int
+    attempts: int
+    wish: str
 
 
 class Held(NamedTuple):
@@ -113,6 +142,15 @@ class Past(NamedTuple):
     """UIDs of Jobs that an operator made when another one had long gone on."""
     strays: tuple[str, ...] = ()
     """Those among them that the books rightly do not know."""
+    asked: tuple[int, ...] = ()
+    """Tokens that ever stood in the annotation run-now."""
+    again: tuple[Again, ...] = ()
+    cancelled: tuple[tuple[str, int], ...] = ()
+    """(run, how often it was opened again) of those that a written status cancelled by a person's wish."""
+    spent: tuple[str, ...] = ()
+    """Wishes to cancel that stood already when their run was opened again: they were followed once."""
+    stopped: tuple[str, ...] = ()
+    """UIDs of the Jobs that a written status meant to delete by the kill switch."""
 
 
 class Behind(NamedTuple):
@@ -130,6 +168,7 @@ class Frozen(NamedTuple):
     answers: tuple[tuple[int, Any], ...]
     """(time, answer) of each request, in order; the turn began at the time of the first."""
     began: int
+    switch: Switch = Switch()
 
 
 class World(NamedTuple):
@@ -145,6 +184,7 @@ class World(NamedTuple):
     past: Past = Past()
     faults: int = 0
     edits: int = 0
+    switch: Switch = Switch()
 
 
 def at(seconds: int) -> datetime:

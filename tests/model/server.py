@@ -70,6 +70,7 @@ def _create(book: Book, world: World, request: Request, *, late: bool) -> tuple[
         launch=launch,
         copy=sum(gone.run == run and gone.launch == launch for gone in world.past.gone),
         created=world.now,
+        shards=int(request.body["spec"]["completions"]),
     )
     assert job.name == metadata["name"]
     past = promises.at_create(book, world, job, late=late)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from controller.act.launcher import Done
 from controller.cluster.port import Refused
+from tests.model import launches, people
 from tests.model.book import Book, Essence, essence
-from tests.model.records import Behind, Gone, Held, Job, Past, Wish, World
+from tests.model.changes import forget, mine, remove, short
+from tests.model.records import Behind, Held, Job, Past, Wish, World
 from tests.model.server import Wrong
 from tests.model.story import Story
 from tests.model.turn import LOST_ANSWERS, Operator, Trace, view
@@ -84,9 +86,11 @@ class Stage:
         else:
             yield "the operator looks again", world._replace(mode="up")
         yield from self._clock(world, wake)
-        yield from self._pods(world)
+        yield from launches.goings(self, world)
         if world.edits:
-            yield from self._users(world._replace(edits=world.edits - 1))
+            yield from people.deeds(self, world._replace(edits=world.edits - 1))
+        if self.story.neighbours:
+            yield from people.neighbours(world)
         if world.faults:
             yield from self._trouble(world._replace(faults=world.faults - 1))
         if world.behind != Behind():
@@ -147,47 +151,6 @@ class Stage:
         if wake is not None and grid < wake and any(not job.end for job in world.jobs):
             yield f"the clock ticks to {_clock(grid)}", world._replace(now=grid)
 
-    def _pods(self, world: World) -> Iterator[tuple[str, World]]:
-        for job in world.jobs:
-            if not job.ours:
-                continue
-            if not job.end:
-                if self.story.starts and job.started < 0 and not job.deleting:
-                    yield f"{_short(job)} starts", change(world, job, started=world.now, pod="runs")
-                for end in ("ok", "fail") if job.deleting else self.story.ends:
-                    ended = change(world, job, end=end, ended=world.now, pod=end)
-                    yield f"{_short(job)} ends: {end}", ended
-                    if world.faults and self.story.withholds and world.behind == Behind():
-                        late = ended._replace(faults=world.faults - 1)
-                        old = change(late, changed(late, job), pod=job.pod).jobs
-                        yield (
-                            f"{_short(job)} ends: {end}; its pod's facts are late",
-                            late._replace(behind=Behind(None, old)),
-                        )
-            if job.deleting:
-                yield f"{_short(job)} is gone at last", self._remove(world, job, vanished=False)
-
-    def _users(self, world: World) -> Iterator[tuple[str, World]]:
-        wish = world.held.wish
-        for number in range(len(self.story.specs)):
-            if number != wish.spec:
-                yield f"spec {number}", self._wishes(world, spec=number)
-        if self.story.suspends:
-            yield "resume" if wish.suspend else "suspend", self._wishes(world, suspend=not wish.suspend)
-        if wish.token < self.story.tokens:
-            yield "run-now", self._wishes(world, token=wish.token + 1)
-
-    def _wishes(self, world: World, **values: Any) -> World:
-        wish = world.held.wish._replace(**values)
-        if "token" not in values:
-            wish = wish._replace(generation=wish.generation + 1)
-        past = world.past._replace(
-            edited=world.past.edited or "token" not in values,
-            most_attempts=max(world.past.most_attempts, self.attempts(wish.spec)),
-            fewest_attempts=min(world.past.fewest_attempts, self.attempts(wish.spec)),
-        )
-        return world._replace(held=world.held._replace(wish=wish, version=world.held.version + 1), past=past)
-
     def _trouble(self, world: World) -> Iterator[tuple[str, World]]:
         """`world` has paid for it."""
         if world.mode == "up":
@@ -195,10 +158,10 @@ class Stage:
         if self.story.vanish:
             for job in world.jobs:
                 if job.ours:
-                    gone = self._remove(world, job, vanished=True)
-                    yield f"{_short(job)} is deleted by hand", gone
+                    gone = remove(self.book, world, job, vanished=True)
+                    yield f"{short(job)} is deleted by hand", gone
                     if self.story.withholds and world.mode != "down":
-                        yield f"{_short(job)} is deleted by hand, unseen", _unseen(world, gone, "jobs")
+                        yield f"{short(job)} is deleted by hand, unseen", _unseen(world, gone, "jobs")
         if self.story.withholds and world.mode != "down" and world.behind == Behind():
             yield "the watch of schedules stands still", world._replace(behind=Behind(held=world.held))
             yield "the watch of Jobs stands still", world._replace(behind=Behind(jobs=mine(world)))
@@ -227,7 +190,7 @@ class Stage:
             job = Job(run_id, 0, "Cron", 1, launch, ours=False, created=world.now)
             if job.name not in taken:
                 yield (
-                    f"somebody takes the name of {_short(job)}",
+                    f"somebody takes the name of {short(job)}",
                     world._replace(jobs=(*world.jobs, job)),
                 )
 
@@ -243,14 +206,6 @@ class Stage:
                     world._replace(behind=world.behind._replace(jobs=(*there, *ghosts))),
                 )
 
-    def _remove(self, world: World, job: Job, *, vanished: bool) -> World:
-        uncounted = job.uid in world.past.strays
-        known = told(self.book.statuses[world.held.status], job)
-        end = "stray" if uncounted else job.end
-        gone = Gone(job.run, job.launch, job.attempt, end, known, vanished, job.uid)
-        past = world.past._replace(gone=tuple(sorted((*world.past.gone, gone))))
-        return forget(world._replace(jobs=tuple(it for it in world.jobs if it != job), past=past))
-
 
 def quiet(world: World, trace: Trace) -> bool:
     """Whether the turn changed nothing and asks for no other turn."""
@@ -264,31 +219,6 @@ def plain(world: World) -> World:
     return world
 
 
-def forget(world: World) -> World:
-    """With the status and the Jobs of a run both gone, only the database knows that the run is over."""
-    if not world.past.wiped or world.held.status:
-        return world
-    evidence = max((job.run for job in world.jobs if job.ours and job.run.isdigit()), default="")
-    done = any(job.run == evidence and job.end in ("ok", "partial", "cancel") for job in world.jobs)
-    closed = tuple(
-        run for run in world.past.closed if not run.isdigit() or run < evidence or (done and run == evidence)
-    )
-    gone = tuple(it._replace(told=it.told and it.run <= evidence) for it in world.past.gone)
-    return world._replace(past=world.past._replace(closed=closed, gone=gone))
-
-
-def mine(world: World) -> tuple[Job, ...]:
-    return tuple(job for job in world.jobs if job.ours)
-
-
-def changed(world: World, job: Job) -> Job:
-    return next(it for it in world.jobs if it.uid == job.uid)
-
-
-def change(world: World, job: Job, **values: Any) -> World:
-    return world._replace(jobs=tuple(it._replace(**values) if it == job else it for it in world.jobs))
-
-
 def _unseen(before: World, after: World, what: str) -> World:
     held, jobs = view(before)
     kept = Behind(after.behind.held, tuple(job for job in jobs if job.ours))
@@ -297,7 +227,3 @@ def _unseen(before: World, after: World, what: str) -> World:
 
 def _clock(moment: int) -> str:
     return f"{3 + (moment + 3300) // 3600:02}:{(moment + 3300) // 60 % 60:02}:{moment % 60:02}"
-
-
-def _short(job: Job) -> str:
-    return f"{job.run}/{job.launch}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.model.records import ENDS
+from tests.model.records import ENDS, Switch
 from tests.model.story import Story
 
 WAITS = {"type": "Fixed", "baseSeconds": 300}
@@ -14,6 +14,10 @@ WAITS = {"type": "Fixed", "baseSeconds": 300}
 def spec(attempts: int = 2, **values: Any) -> dict[str, Any]:
     return {"retry": {"maxAttempts": attempts, "maxSnoozes": 1, "backoff": WAITS}, **values}
 
+
+LIMITED, PAUSED = Switch(limit=1), Switch(paused=True)
+MODES = (Switch("drain"), Switch("hold"), Switch("stop"))
+SHARDS_END = ("ok", "partial", "fail", "cancel", "snooze", "continue", "evict", "unseen")
 
 STORIES = (
     # Nothing goes wrong but the launches themselves: every history of outcomes.
@@ -33,4 +37,13 @@ STORIES = (
     Story("catch up on all", (spec(catchUp={"policy": "All", "maxRuns": 2}),), faults=2, steps_clock=True),
     Story("catch up on none", (spec(catchUp={"policy": "None"}),), faults=2, steps_clock=True),
     Story("pruned", (spec(1, history={"successfulLimit": 1, "failedLimit": 0}),), faults=2, vanish=True, freezes=True),
+    Story("cancelled", (spec(),), faults=1, edits=3, cancels=True, retries=True, tokens=1),
+    Story("cancelled while replaced", (spec(concurrencyPolicy="Replace"),), faults=2, edits=1, cancels=True, vanish=True),
+    Story("once more", (spec(1),), faults=1, edits=3, ends=("fail",), retries=True, freezes=True, minutes=15),
+    Story("asked twice", (spec(1),), faults=1, edits=4, tokens=2, repeats=True, minutes=15),
+    Story("queued", (spec(concurrencyPolicy="Allow"),), faults=1, edits=2, switches=(LIMITED, PAUSED), neighbours=True, vanish=True),
+    Story("switched", (spec(),), faults=1, edits=3, ends=("ok", "fail", "snooze"), retries=True, switches=MODES),
+    Story("switched off", (spec(concurrencyPolicy="Replace", runOnCreate=True),), faults=1, edits=2, tokens=1, switches=MODES),
+    Story("elsewhere", (spec(), {"environments": ["there"]}, {"environments": ["here"]}), faults=1, edits=3, tokens=1, vanish=True),
+    Story("divided", (spec(shards=2),), faults=1, ends=SHARDS_END, overruns=True, vanish=True),
 )  # fmt: skip

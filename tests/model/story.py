@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tests.model.records import Switch
+
 
 @dataclass(frozen=True)
 class Story:
@@ -22,6 +24,17 @@ class Story:
     """Jobs are deleted by hand, or by their TTL."""
     suspends: bool = False
     tokens: int = 0
+    repeats: bool = False
+    """The annotation run-now is taken away, put back, and wrapped in JSON."""
+    cancels: bool = False
+    retries: bool = False
+    """Runs that ended are opened again by hand."""
+    switches: tuple[Switch, ...] = ()
+    """What the switch may say, besides what it says at first: nothing."""
+    neighbours: bool = False
+    """Launches of another schedule come and go in the same queue."""
+    overruns: bool = False
+    """A launch of several pods meets its deadline while some of them run."""
     freezes: bool = False
     """An operator may stand still before any write and go on later, while another one serves."""
     withholds: bool = False

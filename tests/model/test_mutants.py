@@ -1,4 +1,4 @@
-"""Ten controllers with one bug each: the model check finds them all, and says so loudly when it cannot even try."""
+"""Controllers with one bug each: the model check finds them all, and says so loudly when it cannot even try."""
 
 from __future__ import annotations
 

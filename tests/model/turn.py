@@ -15,14 +15,16 @@ from controller.act.launcher import Done, Launcher
 from controller.act.status_writer import StatusWriter
 from controller.cluster.port import AlreadyExists, ClusterError, Unavailable
 from controller.model.job import JobRecord
+from controller.model.status import Status
 from controller.settings import Settings
 from controller.table import Table
 from tests.model import server
-from tests.model.bodies import job_record, pod_facts
+from tests.model.bodies import job_record, launch_facts, pod_facts
 from tests.model.book import Book
 from tests.model.line import Line, Loop, Mute, StillClock, resync
 from tests.model.records import UID, Behind, Frozen, Held, Job, World, at, seconds
 from tests.model.server import Request, Wrong
+from tests.model.switch import HERE, neighbour, policy
 
 
 class Step(NamedTuple):
@@ -54,7 +56,7 @@ class End(NamedTuple):
     jobs: tuple[JobRecord, ...]
 
 
-_SETTINGS = Settings()
+_SETTINGS = Settings(environment=HERE)
 MOST_KNOWN = 20_000
 """Requests remembered at once."""
 
@@ -70,7 +72,7 @@ class Operator:
     def turn(self, world: World, *, wrong: tuple[int, Wrong, bool] | None = None) -> Trace:
         """The turn of the operator in service. `wrong`: the n-th write gets that answer, and is done or not."""
         held, jobs = view(world)
-        return self._drive(world, Frozen(held, jobs, (), world.now), wrong=wrong)
+        return self._drive(world, Frozen(held, jobs, (), world.now, world.switch), wrong=wrong)
 
     def go_on(self, world: World) -> Trace:
         """The frozen turn does the write it stands before, and all after it."""
@@ -111,6 +113,7 @@ class Operator:
         """The real things, as they were when the turn began."""
         clock, mute, table = StillClock(), Mute(), self._table(start.held, start.jobs)
         clock.moment = at(start.began)
+        allowed = policy(start.switch)
         launcher = Launcher(
             self._line,
             table,
@@ -119,16 +122,18 @@ class Operator:
             mute,
             _SETTINGS,
             clock,
+            lambda: allowed,
         )
-        return table, clock, Loop(self._line, table, launcher, clock)
+        return table, clock, Loop(self._line, table, launcher, clock, allowed, HERE)
 
     def _table(self, held: Held, jobs: tuple[Job, ...]) -> Table:
         table = Table()
         table.put_schedule(self._book.schedule(held), self._book.statuses[held.status])
+        table.put_schedule(neighbour(), Status())
         for job in jobs:
             if job.ours:
                 table.put_job(job_record(job))
-                if (pod := pod_facts(job)) is not None:
+                for pod in pod_facts(job):
                     table.put_pod(*pod)
         return table
 
@@ -149,7 +154,8 @@ class _Replay:
 
     def after(self, answers: tuple[tuple[int, Any], ...]) -> Request | End:
         """What the turn asks next, or how it ends."""
-        key = (self._start.held, self._start.jobs, self._start.began, answers)
+        start = self._start
+        key = (start.held, start.jobs, start.began, start.switch, answers)
         known = self._operator.known.get(key)
         if known is None:
             if len(self._operator.known) > MOST_KNOWN:
@@ -211,8 +217,7 @@ def _run(coroutine: Coroutine[Any, Any, None], book: Book, world: World) -> None
 
 def _whole(job: Job) -> Any:
     """The record as the table gives it out."""
-    pod = pod_facts(job)
-    return replace(job_record(job), pod=pod[1] if pod else None)
+    return replace(job_record(job), pod=launch_facts(job))
 
 
 def view(world: World) -> tuple[Held, tuple[Job, ...]]:

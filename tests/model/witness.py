@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 from controller.model.status import Counters, Status
-from tests.model.records import Gone, Job, World
+from tests.model.records import Gone, Job, Past, World
 
 
 class Broken(AssertionError):  # noqa: N818 - a finding
@@ -32,6 +32,21 @@ def meant_to_go(world: World, job: Job | Gone) -> bool:
 def counted(world: World, job: Job) -> bool:
     """Whether it is a Job of ours that the books must know."""
     return job.ours and job.uid not in world.past.strays
+
+
+def running_launches(world: World) -> int:
+    """How many places of the queue are taken: ours and the neighbour's, also those on their way out."""
+    return sum(not job.end and (job.ours or job.run == "neighbour") for job in world.jobs)
+
+
+def openings(past: Past, run: str) -> int:
+    """How often that run was opened again by hand."""
+    return sum(again.run == run for again in past.again)
+
+
+def generation(past: Past, job: Job | Gone) -> int:
+    """How often its run had been opened again when it was launched."""
+    return sum(again.run == job.run and job.launch > again.launches for again in past.again)
 
 
 def told(status: Status, job: Job) -> bool:
@@ -69,14 +84,18 @@ def recount(world: World, counters: Counters, *, at_rest: bool) -> None:
         maybe[job.end] += 1
         maybe["vanished"] += job.vanished
         sure["vanished"] += job.vanished and job.told and not job.end and not meant_to_go(world, job)
+    # What the switch stops counts as lost, unless it ended before that.
+    maybe["evict"] += len(world.past.stopped)
     for name, end in (("snoozes", "snooze"), ("continues", "continue"), ("lost", "evict")):
         _between(name, getattr(counters, name), sure[end], maybe[end], at_rest, world)
     ended = maybe["deadline"] + len(world.past.doomed)
     _between("timeouts", counters.timeouts, 0, ended, at_rest, world)
     _between("unknown", counters.unknown, sure["unseen"], maybe["unseen"] + maybe["vanished"], at_rest, world)
     for name, end in (("succeeded", "ok"), ("partially_succeeded", "partial"), ("cancelled", "cancel")):
-        certain = {job.run for job in mine if job.end == end}
-        possible = certain | {job.run for job in gone if job.end == end}
+        certain = {(job.run, generation(world.past, job)) for job in mine if job.end == end}
+        possible = certain | {(job.run, generation(world.past, job)) for job in gone if job.end == end}
+        if end == "cancel":
+            possible |= set(world.past.cancelled)
         _between(name, getattr(counters, name), len(certain), len(possible), at_rest, world)
 
 
