@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from controller.cluster.port import Conflict, NotFound, Unavailable
+from controller.cluster.port import Conflict, NotFound, Refused, Unavailable
 from controller.model.parse import parse_schedule
 from controller.model.status_io import read_status, write_status
 
@@ -45,10 +45,23 @@ class StatusWriter:
         except (Conflict, Unavailable):
             return await self.reread(schedule)
         except NotFound:
+            await self._make_sure_it_is_gone(schedule)
             self._table.drop_schedule(schedule.uid)
             return Written.GONE
         self._table.put_schedule(parse_schedule(answer), read_status(answer), wake=False)
         return Written.YES
+
+    async def _make_sure_it_is_gone(self, schedule: Schedule) -> None:
+        """A definition without a status subresource answers as a schedule does that is gone. Raises Refused for it."""
+        try:
+            body = await self._cluster.get_schedule(schedule.namespace, schedule.name)
+        except NotFound:
+            return
+        if parse_schedule(body).uid == schedule.uid:
+            raise Refused(
+                f"the schedule '{schedule.name}' in namespace '{schedule.namespace}' is there, but its status cannot be "
+                "written: its CustomResourceDefinition has no status subresource; apply the definition of this release"
+            )
 
     async def reread(self, schedule: Schedule) -> Written:
         """Put the server's truth into the table."""

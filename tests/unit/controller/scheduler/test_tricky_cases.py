@@ -268,3 +268,43 @@ async def test_l9_in_a_namespace_that_ends_it_asks_ever_more_seldom_and_says_so_
     asked = house.cluster.calls.count("create_job")
     await house.wait(3600)
     assert house.cluster.calls.count("create_job") == asked
+
+
+async def test_l12_a_definition_without_a_status_subresource_is_named_and_once_mended_all_goes_on(
+    house, caplog
+) -> None:
+    """The API server then answers as if the schedule were gone: it must not be forgotten for that."""
+    house.cluster.faults = [Fault("patch_status", NotFound("the resource was not found"), times=4)]
+    house.apply()
+    await house.wait(4)
+    reasons = {getattr(record, "why", "") for record in caplog.records}
+    assert any("no status subresource; apply the definition of this release" in why for why in reasons)
+    assert house.jobs() == [], "nothing starts whose status cannot be written"
+    house.cluster.faults.clear()
+    await house.wait(300)
+    await house.at(4)
+    assert slots(house) == ["04:00"]
+
+
+async def test_r7_failures_in_a_row_are_told_by_condition_event_and_metric_until_a_success(house) -> None:
+    house.apply(schedule="0 * * * *", retry={"maxAttempts": 1})
+
+    def told() -> tuple[str, str, float | None, int]:
+        degraded = house.status().condition(ConditionType.DEGRADED)
+        row = house.metric("schedule_consecutive_failures", namespace="team", schedule="marketing")
+        return degraded.status, degraded.message[:24], row, house.reasons().count("SyncFailed")
+
+    for number, many in (
+        (1, "1 run in a row has not s"),
+        (2, "2 runs in a row have not"),
+        (3, "3 runs in a row have not"),
+    ):
+        await house.at(3 + number)
+        house.finish(house.jobs()[-1], 1, message="database down")
+        await house.settle()
+        assert told() == ("True", many, number, number)
+    await house.at(7)
+    assert len(house.jobs()) == 4, "it goes on: nobody has to resume it when the cause is mended"
+    house.finish(house.jobs()[-1], 0)
+    await house.settle()
+    assert told() == ("False", "", 0, 3)
