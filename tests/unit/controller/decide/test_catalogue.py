@@ -80,11 +80,8 @@ CASES = {
 
 IN_PART = {
     "T6": "an impossible date is refused by the operator, with a condition: the API server's rules cannot read cron",
-    "T5": "that newer data arrive with an image is taken for granted; how the slots go on is tested",
     "C7": "the run is launched again, which is no effect twice: a deletion by hand looks like a lost node",
     "L3": "which generation a run began with is in its Job's work order only, not in the status",
-    "L12": "a resource without a status subresource cannot be installed: it is in the definition",
-    "R7": "no automatic pause: the condition Degraded, an event and a metric tell instead",
 }
 """What of a case is tested otherwise than its number suggests, or not at all, and why."""
 

@@ -403,6 +403,24 @@ def test_c7_a_job_deleted_by_hand_is_judged_by_what_its_pod_said() -> None:
     assert len(world.made) == 2
 
 
+def test_c7_a_job_that_vanished_while_it_ran_is_counted_and_its_slot_is_not_decided_anew() -> None:
+    """The run goes on with its next launch, which asks the database what the one before it did."""
+    world = due()
+    world.start()
+    world.rest()
+    world.vanish()
+    world.go("04:01")
+    assert [(item.run_id, item.attempt, item.launch) for item in world.made] == [
+        (world.made[0].run_id, 1, 1),
+        (world.made[0].run_id, 1, 2),
+    ]
+    assert world.status.counters.unknown == 1
+    world.finish(0, summary())
+    assert (world.status.counters.runs, world.status.counters.launches) == (1, 2)
+    world.go("04:30")
+    assert len(world.made) == 2
+
+
 # -- creates that do not succeed -----------------------------------------------------------------------------------------
 
 
