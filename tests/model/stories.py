@@ -21,7 +21,7 @@ SHARDS_END = ("ok", "partial", "fail", "cancel", "snooze", "continue", "evict", 
 
 STORIES = (
     # Nothing goes wrong but the launches themselves: every history of outcomes.
-    Story("outcomes", (spec(),), faults=0, ends=ENDS, minutes=35, share=10),
+    Story("outcomes", (spec(),), faults=0, ends=ENDS, minutes=35, share=14),
     Story("outcomes, broken", (spec(),), faults=1, ends=ENDS),
     Story("crashes", (spec(),), faults=2, vanish=True),
     Story("overdue", (spec(),), faults=2, ends=("ok",), starts=True, vanish=True, squats=True, withholds=True),
