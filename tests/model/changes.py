@@ -31,13 +31,23 @@ def remove(book: Book, world: World, job: Job, *, vanished: bool) -> World:
 
 
 def forget(world: World) -> World:
-    """With the status and the Jobs of a run both gone, only the database knows that the run is over."""
+    """With the status and the Jobs of a run both gone, only the database knows that the run is over.
+
+    So does it alone when the newest Job is of a run by hand that failed and was then superseded: to whom sees no more
+    than Jobs it waits for its retry.
+    """
     if not world.past.wiped or world.held.status:
         return world
+    newest = max(
+        (job for job in world.jobs if job.ours), key=lambda job: (job.created, not job.end), default=None
+    )
+    open_again = newest.run if newest and newest.end not in ("ok", "partial", "cancel") else ""
     evidence = max((job.run for job in world.jobs if job.ours and job.run.isdigit()), default="")
     done = any(job.run == evidence and job.end in ("ok", "partial", "cancel") for job in world.jobs)
     closed = tuple(
-        run for run in world.past.closed if not run.isdigit() or run < evidence or (done and run == evidence)
+        run
+        for run in world.past.closed
+        if (run != open_again if not run.isdigit() else run < evidence or (done and run == evidence))
     )
     gone = tuple(it._replace(told=it.told and it.run <= evidence) for it in world.past.gone)
     return world._replace(past=world.past._replace(closed=closed, gone=gone))

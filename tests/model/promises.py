@@ -21,6 +21,8 @@ from tests.model.witness import Broken, counted, generation, hold, meant_to_go, 
 
 FREE = ("snooze", "continue", "evict")
 """Ends that give the attempt back."""
+LOSSES_FREE = 5
+"""So many evictions of a run cost nothing; then they are its own fault."""
 PAUSES = {"fail": 300, "snooze": 300}
 """Seconds until a run may be launched again; the stories' specs and pods say so."""
 GIVEN_UP = ("NameConflict", "SnoozedTooOften", "ContinuedTooOften")
@@ -92,6 +94,7 @@ def _at_create(book: Book, world: World, job: Job) -> None:
         (other.end not in FREE or meant_to_go(world, other)) and other.uid not in world.past.stopped
         for other in before
     )
+    used += max(0, sum(other.end == "evict" for other in before) - LOSSES_FREE)
     hold(
         "only failures use attempts",
         job.attempt <= 1 + used + len(granted),
