@@ -36,6 +36,7 @@ def job(launch: Launch, schedule: Schedule, settings: Settings) -> dict[str, Any
             "name": launch.job_name,
             "namespace": schedule.namespace,
             "labels": labels | ({KUEUE_LABEL: spec.queue} if settings.kueue else {}),
+            "annotations": {names.ANNOTATION_GENERATION: str(schedule.generation)},
             "ownerReferences": [
                 {
                     "apiVersion": f"{names.GROUP}/{names.VERSION}",

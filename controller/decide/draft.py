@@ -188,6 +188,7 @@ class Draft:
             started_at=run.started_at or job.created_at,
             refusals=0,
             refusal="",
+            generation=job.generation,
         )
         what, reason = ("Adopted", EventReason.ADOPTED) if adopted else ("Launched", EventReason.LAUNCHED)
         text = f"Job {job.name}, attempt {job.attempt}/{self.allowed(run)}, launch {job.launch}"
@@ -273,6 +274,7 @@ class Draft:
                 rows_written=summary.rows_written if summary else 0,
                 reason=reason,
                 message=message,
+                generation=run.generation,
             )
         )
         self.count(runs=1, **{_RUN_COUNTERS[outcome]: 1})

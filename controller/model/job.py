@@ -104,6 +104,8 @@ class JobRecord:
     """When the Job controller began with it, again after each suspension."""
     shards: int = 1
     """Pods that share the launch."""
+    generation: int = 0
+    """Of the schedule's spec that it began with; 0 when it does not say."""
     pod: PodFacts | None = None
     """What its pod said, or its pods together (`shards.merged`)."""
 

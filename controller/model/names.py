@@ -25,6 +25,8 @@ LABEL_RUN = f"{GROUP}/run"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_LAUNCH = f"{GROUP}/launch"
 LABEL_TRIGGER = f"{GROUP}/trigger"
+ANNOTATION_GENERATION = f"{GROUP}/generation"
+"""On a Job: the generation of the spec that it began with."""
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGED_BY = "gsc-sync-operator"
 

@@ -97,6 +97,7 @@ def parse_job(body: Mapping[str, Any]) -> JobRecord | None:
         suspended=spec.get("suspend") is True,
         admitted_at=moment(status.get("startTime")),
         shards=_shards(spec),
+        generation=_digits(mapping(metadata.get("annotations")).get(names.ANNOTATION_GENERATION)),
     )
 
 

@@ -113,6 +113,8 @@ class CurrentRun:
     """Creates refused by the API server in a row."""
     refusal: str = ""
     errors: tuple[AttemptError, ...] = ()
+    generation: int = 0
+    """Of the spec that its newest launch began with; 0 when that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ class RunRecord:
     rows_written: int = 0
     reason: str = ""
     message: str = ""
+    generation: int = 0
+    """Of the spec that its last launch began with; 0 when that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

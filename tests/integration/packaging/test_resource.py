@@ -96,12 +96,14 @@ REFUSED_CRON = {
     "0 4 * * 8": "field 5, day of week",
     "0 4 * * MON#1": "field 5, day of week",
     "0 4 * * ?": "field 5, day of week",
-    "0 0 31 2 *": "a date that exists",
-    "0 0 30 2 *": "a date that exists",
-    "0 0 30,31 FEB *": "a date that exists",
-    "0 0 30-31 02 *": "a date that exists",
-    "0 0 31 4,6,9,11 *": "a date that exists",
-    "0 0 31 Nov *": "a date that exists",
+}
+IMPOSSIBLE_DATES = {
+    "T6 31 February": "0 0 31 2 *",
+    "T6 30 February": "0 0 30 2 *",
+    "T6 30 and 31, by name": "0 0 30,31 FEB *",
+    "T6 a range": "0 0 30-31 02 *",
+    "T6 31 in short months": "0 0 31 4,6,9,11 *",
+    "T6 31 November": "0 0 31 Nov *",
 }
 
 
@@ -110,6 +112,13 @@ def test_schedules_that_are_refused_say_what_is_allowed(server: Server, cron: st
     code, answer = server.dry_run(schedule({"schedule": cron}))
     assert code == 422
     assert REFUSED_CRON[cron] in answer["message"]
+
+
+@pytest.mark.parametrize("cron", IMPOSSIBLE_DATES.values(), ids=IMPOSSIBLE_DATES.keys())
+def test_a_date_that_never_comes_is_refused(server: Server, cron: str) -> None:
+    code, answer = server.dry_run(schedule({"schedule": cron}))
+    assert code == 422
+    assert "must name a date that exists" in answer["message"]
     if cron != " 0 4 * * *":
         with pytest.raises(CronError):
             Cron.parse(cron, "Etc/UTC")

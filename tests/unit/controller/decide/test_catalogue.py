@@ -79,9 +79,7 @@ CASES = {
 }
 
 IN_PART = {
-    "T6": "an impossible date is refused by the operator, with a condition: the API server's rules cannot read cron",
     "C7": "the run is launched again, which is no effect twice: a deletion by hand looks like a lost node",
-    "L3": "which generation a run began with is in its Job's work order only, not in the status",
 }
 """What of a case is tested otherwise than its number suggests, or not at all, and why."""
 

@@ -173,7 +173,7 @@ class World:
             namespace="team", name=launch.job_name, uid=f"job-{self.uids}", resource_version=str(self.uids),
             owner_uid=UID, run_id=launch.run_id, slot_minutes=unix_minutes(launch.slot), attempt=launch.attempt,
             launch=launch.launch, trigger=launch.trigger, created_at=self.now.replace(microsecond=0),
-            state=JobState.ACTIVE,
+            state=JobState.ACTIVE, generation=schedule.generation,
         )  # fmt: skip
         self.jobs[job.name] = job
         return after_create(decision, schedule, CreateResult.CREATED, job, "", self.now, self.site)
