@@ -7,18 +7,17 @@ may be back any moment, and where others write to a status only two seconds.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
 from controller.act.launcher import Done, Work
-from controller.act.progress import Patience
+from controller.act.progress import CROWD, Patience
 from controller.alarms import LONGEST_SETBACK
 from controller.cluster.port import ClusterError, NotLeader, Refused
 from controller.owed import Owed
 
 if TYPE_CHECKING:
-    import asyncio
-
     from controller.act.launcher import Launcher
     from controller.act.pace import Pace
     from controller.alarms import Alarms
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 PASSING_SECONDS, CONTESTED_SECONDS = 30.0, 2.0
 """The longest that an API server out of reach, and others who write, set a schedule back."""
+GENTLE = 4
+"""Statuses in flight while those of a crowd are owed: what is left of the API server belongs to its pods."""
 RESTLESS = 8
 """Writes in a row without a quiet turn after which a schedule is slowed down: nothing may spin."""
 
@@ -51,6 +52,7 @@ class Carrier:
         self._alarms = alarms
         self._pace = pace
         self._slots = slots
+        self._gentle = asyncio.Semaphore(GENTLE)
         self._patience = Patience(clock)
         self.owed = Owed()
         self._writes: dict[str, int] = {}
@@ -85,7 +87,7 @@ class Carrier:
                 self.owed.put(work)
             self._alarms.set(uid, min(again, work.decision.wake_at or again))
             return
-        async with self._slots:
+        async with self._gentle if len(self.owed) > CROWD else self._slots:
             try:
                 done = await self._launcher.finish(work)
             except ClusterError as error:

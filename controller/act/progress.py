@@ -26,7 +26,7 @@ SECONDS = 3.0
 """From when it was first seen; a run that lasts longer is shown as running."""
 CROWD = 20
 """Launches of one turn of which each is written at once."""
-SECONDS_EACH, LONGEST_SECONDS = 0.05, 30.0
+SECONDS_EACH, LONGEST_SECONDS = 0.1, 30.0
 """How long a launch may stay unwritten for each that was launched in the same turn, and at most."""
 
 

@@ -58,8 +58,8 @@ LAUNCHED = Decision(
 @pytest.mark.parametrize(
     ("crowd", "seconds"),
     [
-        pytest.param(CROWD + 1, SECONDS, id="a few"),
-        pytest.param(100, 5, id="a hundred"),
+        pytest.param(CROWD + 4, SECONDS, id="a few"),
+        pytest.param(100, 10, id="a hundred"),
         pytest.param(10_000, LONGEST_SECONDS, id="very many"),
     ],
 )

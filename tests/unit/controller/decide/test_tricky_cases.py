@@ -307,7 +307,9 @@ def test_l3_an_edit_leaves_the_running_launch_alone_and_counts_from_the_next() -
     assert world.status.history[0].outcome is Outcome.FAILED, "how often it is tried is asked when it ends"
     world.go("04:01")
     assert [launch.slot for launch in world.made] == [at("04:00"), at("04:01")]
-    assert (world.status.history[0].generation, world.status.current.generation) == (1, 2), "what each began with"
+    assert (world.status.history[0].generation, world.status.current.generation) == (1, 2), (
+        "what each began with"
+    )
 
 
 def test_l3_a_job_that_is_adopted_says_what_spec_it_began_with() -> None:
