@@ -113,8 +113,12 @@ def test_fault_56_two_launches_of_one_run_at_once_and_only_the_higher_goes_on(pr
     with zygote() as other:
         process.start(spec)
         eventually(lambda: len(cells_asked(world)) > 3)
+        world.emulator.set_latency(500)  # it cannot come to its end before it is superseded
         taking = spec.model_copy(update={"launch": 2})
         other.start({**world.variables(taking), "GSC_SYNC_SUMMARY_PATH": ""}, world.folder / "other-logs")
+        launch = "SELECT launch FROM gsc.run WHERE run_id = 'twice'"
+        eventually(lambda: world.database.execute(launch) == [(2,)])
+        world.emulator.set_latency(0)
         assert process.parent.wait() == ExitCode.FAILURE
         assert process.summary.error_class is FailureClass.SUPERSEDED
         assert other.wait() == ExitCode.SUCCESS
