@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,8 @@ def traces() -> dict[str, object]:
     places = Places.here()
     return {
         "links": [link for link in links if link.startswith(("gscdev", "veth"))],
-        "nftables": output("nft", "list", "tables"),
+        # A machine that never had a node may lack the program: `up` installs it.
+        "nftables": output("nft", "list", "tables") if shutil.which("nft") else [],
         "mounts": [
             line for line in Path("/proc/mounts").read_text().splitlines() if NAME in line or "netns" in line
         ],
