@@ -61,7 +61,7 @@ class Carrier:
     def owing(self, work: Work) -> Work:
         """Add what is owed of the schedule; when something is to be launched, that is written first, and now."""
         joined = self.owed.join(work)
-        if joined.decision.launch is not work.decision.launch:
+        if work.decision.launch is not None and joined.decision.launch is None:
             self._patience.forget(work.entry.schedule.uid)
         return joined
 

@@ -53,10 +53,8 @@ class Patience:
 
     def _seconds(self, uid: str, before: Status, decision: Decision, crowd: int) -> float | None:
         if only_launched(before, decision):
-            if decision.launch is not None and crowd <= CROWD:
-                return None
-            known = uid in self._until or decision.launch is not None
-            return min(max(SECONDS, crowd * SECONDS_EACH), LONGEST_SECONDS) if known else None
+            waits = uid in self._until if decision.launch is None else crowd > CROWD
+            return min(max(SECONDS, crowd * SECONDS_EACH), LONGEST_SECONDS) if waits else None
         says_more = decision.notices or decision.notes or decision.deletions
         return None if says_more or not only_started(before, decision.status) else SECONDS
 

@@ -40,10 +40,11 @@ def schedule_hash(schedule: Schedule, site: Site) -> str:
     if spec is None:
         return digest("schedule", "invalid")
     here = ("elsewhere",) if elsewhere(spec, site) else ()
-    free = replace(site, min_interval_seconds=EVERY_MINUTE)
-    if site != free and cron_of(schedule, free)[0] and not cron_of(schedule, site)[0]:
-        # Allowed again, it fires no slot from the time when it was not.
-        here = (*here, "too often")
+    if site.min_interval_seconds > EVERY_MINUTE:
+        cron, _ = cron_of(schedule, replace(site, min_interval_seconds=EVERY_MINUTE))
+        if cron is not None and too_often(cron, site.min_interval_seconds):
+            # Allowed again, it fires no slot from the time when it was not.
+            here = (*here, "too often")
     return digest("schedule", spec.schedule, spec.time_zone, str(spec.suspend), *here)
 
 

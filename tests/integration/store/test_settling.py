@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from typing import Any
 
 import psycopg
 import pytest
@@ -55,6 +56,22 @@ def settling(database: Database, *steps: Step) -> Iterator[Settling]:
     connections.close()
 
 
+@contextmanager
+def an_index_that_waits(
+    database: Database,
+) -> Iterator[tuple[Settling, psycopg.Connection[Any], Future[Sequence[str]]]]:
+    """Being made in a thread, and kept by the open transaction of a writer."""
+    with (
+        psycopg.connect(database.uri) as writer,
+        settling(database, PAGES) as settle,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        writer.execute("UPDATE gsc.page_query_2026_09 SET clicks = 7")
+        making = pool.submit(settle, never)
+        until(lambda: waits_for_a_lock(database, "CREATE INDEX CONCURRENTLY"))
+        yield settle, writer, making
+
+
 def months_with(database: Database, index: str) -> Sequence[str]:
     """The months whose part of an index is valid and attached."""
     return [
@@ -91,14 +108,7 @@ def test_a_launch_makes_what_this_version_wants_and_the_next_finds_nothing_to_do
 def test_writers_go_on_while_an_index_waits_for_a_transaction(
     database: Database, store: PostgresStore
 ) -> None:
-    with (
-        psycopg.connect(database.uri) as writer,
-        settling(database, PAGES) as settle,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        writer.execute("UPDATE gsc.page_query_2026_09 SET clicks = 7")
-        making = pool.submit(settle, never)
-        until(lambda: waits_for_a_lock(database, "CREATE INDEX CONCURRENTLY"))
+    with an_index_that_waits(database) as (_, writer, making):
         write(store, date(2026, 9, 4))
         assert len(store.rows(Cell(PROPERTY, date(2026, 9, 4), "web"))) == 3
         assert not making.done()
@@ -181,14 +191,7 @@ def test_told_to_stop_it_stops_in_the_middle_of_a_statement(database: Database, 
 def test_a_server_that_kills_the_session_leaves_it_to_the_next_time(
     database: Database, store: PostgresStore
 ) -> None:
-    with (
-        psycopg.connect(database.uri) as writer,
-        settling(database, PAGES) as settle,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        writer.execute("UPDATE gsc.page_query_2026_09 SET clicks = 7")
-        making = pool.submit(settle, never)
-        until(lambda: waits_for_a_lock(database, "CREATE INDEX CONCURRENTLY"))
+    with an_index_that_waits(database) as (settle, writer, making):
         database.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%'"
         )

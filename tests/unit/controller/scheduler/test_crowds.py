@@ -17,6 +17,7 @@ from tests.unit.controller.house import House
 
 CROWDED = CROWD + 10
 ONE = "s07"
+SPEC: dict[str, Any] = {"schedule": "*/5 * * * *", "concurrencyPolicy": "Allow"}
 
 
 @pytest.fixture
@@ -24,15 +25,12 @@ async def house(cluster, clock) -> House:
     """A crowd whose slot has just come: the Jobs exist."""
     made = House(cluster, clock)
     for number in range(CROWDED):
-        made.apply(f"s{number:02}", **_EVERY_MINUTE)
+        made.apply(f"s{number:02}", **SPEC)
     await made.settle()
     await made.clock.advance(30.5)
     made.cluster.calls.clear()
     await made.settle()
     return made
-
-
-_EVERY_MINUTE: dict[str, Any] = {"schedule": "*/5 * * * *", "concurrencyPolicy": "Allow"}
 
 
 def patches(house: House) -> int:
@@ -69,10 +67,10 @@ async def test_who_is_not_over_is_written_when_its_time_has_come(house) -> None:
     assert Counter(house.reasons()) == {EventReason.LAUNCHED: CROWDED}
 
 
-async def test_written_late_it_says_what_it_had_said_at_once(house, cluster, clock) -> None:
+async def test_written_late_it_says_what_it_had_said_at_once(house) -> None:
     await house.wait(LONGEST_SECONDS)
     late = house.status(ONE)
-    house.apply("alone", **_EVERY_MINUTE | {"schedule": "3-59/5 * * * *"})
+    house.apply("alone", **SPEC | {"schedule": "3-59/5 * * * *"})
     await house.settle()
     await house.wait(181 - LONGEST_SECONDS)
     soon = house.status("alone")
@@ -96,7 +94,7 @@ async def test_who_dies_meanwhile_finds_the_jobs_and_counts_them_once(house) -> 
 
 
 async def test_an_edit_meanwhile_is_seen_at_once_and_the_launch_is_not_forgotten(house) -> None:
-    house.apply(ONE, **_EVERY_MINUTE, suspend=True)
+    house.apply(ONE, **SPEC, suspend=True)
     await house.settle()
     status = house.status(ONE)
     assert (status.counters.launches, status.active[0].launch) == (1, 1)
@@ -119,7 +117,7 @@ async def test_the_next_slots_wait_until_the_first_is_written(cluster, clock) ->
     """`All` launches one slot after the other, with `Allow` while the first still runs."""
     house = House(cluster, clock)
     for number in range(CROWDED):
-        house.apply(f"s{number:02}", **_EVERY_MINUTE, catchUp={"policy": "All", "maxRuns": 3})
+        house.apply(f"s{number:02}", **SPEC, catchUp={"policy": "All", "maxRuns": 3})
     await house.settle()
     await clock.advance(11 * 60)
     cluster.calls.clear()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contract import FailureClass
-from sync.google.classify import Kind
+from sync.google.classify import Kind, Verdict
 from sync.google.classify_token import classify_iam, classify_metadata, classify_sts
 from tests.unit.sync.fakes import SLOT
 
@@ -29,6 +29,12 @@ def envelope(code: int, message: str, reason: str = "") -> dict[str, Any]:
     if reason:
         error["details"] = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason}]
     return {"error": error}
+
+
+def is_refused(verdict: Verdict | None, kind: Kind, failure: FailureClass, says: str) -> None:
+    assert verdict is not None
+    assert (verdict.kind, verdict.failure_class) == (kind, failure)
+    assert says in verdict.message
 
 
 STS = {
@@ -57,10 +63,7 @@ STS = {
 
 @pytest.mark.parametrize(("status", "answer", "kind", "failure", "says"), STS.values(), ids=STS)
 def test_a_refusal_of_the_exchange(status, answer, kind, failure, says):
-    verdict = classify_sts(status, {}, body(answer), SLOT)
-    assert verdict is not None
-    assert (verdict.kind, verdict.failure_class) == (kind, failure)
-    assert says in verdict.message
+    is_refused(classify_sts(status, {}, body(answer), SLOT), kind, failure, says)
 
 
 IAM = {
@@ -80,10 +83,7 @@ IAM = {
 
 @pytest.mark.parametrize(("status", "answer", "kind", "failure", "says"), IAM.values(), ids=IAM)
 def test_a_refusal_to_act_for_a_service_account(status, answer, kind, failure, says):
-    verdict = classify_iam(status, {}, body(answer), SLOT)
-    assert verdict is not None
-    assert (verdict.kind, verdict.failure_class) == (kind, failure)
-    assert says in verdict.message
+    is_refused(classify_iam(status, {}, body(answer), SLOT), kind, failure, says)
 
 
 METADATA = {
@@ -98,10 +98,9 @@ METADATA = {
 
 @pytest.mark.parametrize(("status", "answer", "kind", "failure", "says"), METADATA.values(), ids=METADATA)
 def test_a_refusal_of_the_metadata_server(status, answer, kind, failure, says):
-    verdict = classify_metadata(status, {"metadata-flavor": "Google"}, body(answer), SLOT)
-    assert verdict is not None
-    assert (verdict.kind, verdict.failure_class) == (kind, failure)
-    assert says in verdict.message
+    is_refused(
+        classify_metadata(status, {"metadata-flavor": "Google"}, body(answer), SLOT), kind, failure, says
+    )
 
 
 def test_what_was_asked_for_is_no_refusal():
