@@ -111,6 +111,7 @@ class App:
             start_rate=settings.start_rate,
             may_run=lambda: self._serving and self.is_leading(),
             clock_stepped=self.skew.stepped,
+            compared=lambda: self.resync.covers(self.lease.held_since),
             max_in_flight=settings.max_in_flight,
         )
         self.feed = Feed(
@@ -134,7 +135,7 @@ class App:
         try:
             async with asyncio.TaskGroup() as group:
                 for task in (
-                    self.resync.run(),
+                    self._compare(),
                     self.scheduler.run(),
                     self.recorder.run(),
                     self.switch.run(),
@@ -162,6 +163,12 @@ class App:
         self.health_port, self.metrics_port = await health.start(), await metrics.start()
         return [health, metrics]
 
+    async def _compare(self) -> None:
+        # After the first try for the Lease: who gets it at once then needs one round, not two.
+        if self.settings.leader_election:
+            await self.lease.tried.wait()
+        await self.resync.run()
+
     async def _watch(self) -> None:
         # The resource must be served before kopf starts: it looks for it once. The first resync proves it.
         await self.resync.done.wait()
@@ -174,7 +181,7 @@ class App:
         self.resync.ask()
 
     async def _lead(self) -> None:
-        """Serve while we lead. Every term begins with a resync, so nothing older than it is acted upon."""
+        """Serve while we lead, from a table that was compared since the API server was last out of reach."""
         while True:
             if self.settings.leader_election:
                 await self.lease.acquire()
@@ -192,8 +199,14 @@ class App:
                     await self.skew.check()
 
     async def _begin(self) -> None:
-        while not (await self.skew.check() and await self.switch.read() and await self.resync.round()):
+        while not (
+            await self.skew.check()
+            and await self.switch.read()
+            and await self.resync.since(self.lease.steady_since)
+        ):
             await self.clock.sleep(self.settings.lease_retry_seconds)
+        if not self.resync.covers(self.lease.held_since):
+            self.resync.ask()
         self.scheduler.look_at_everything()
         self._serving = True
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from controller.cluster.port import NotFound
 from controller.model.parse import parse_schedule
 from controller.model.parse_job import parse_job, parse_pod
 from controller.model.status_io import read_status
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from controller.model.job import JobRecord, PodFacts
     from controller.model.schedule import Schedule
     from controller.model.status import Status
-    from controller.table import Table
+    from controller.table import Entry, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,15 @@ async def read_schedules(cluster: Cluster, table: Table, namespace: str) -> int:
         seen.add(news.uid)
         news.put(table)
     return table.drop_absent_schedules(before, seen)
+
+
+async def read_schedule(cluster: Cluster, table: Table, entry: Entry) -> None:
+    """Get this one, or drop it when it is gone. Raises ClusterError."""
+    schedule = entry.schedule
+    try:
+        schedule_news(await cluster.get_schedule(schedule.namespace, schedule.name)).put(table)
+    except NotFound:
+        table.drop_schedule(schedule.uid)
 
 
 async def read_jobs(cluster: Cluster, table: Table, namespace: str) -> int:

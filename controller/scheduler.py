@@ -18,9 +18,9 @@ from controller.act.launcher import Work
 from controller.act.pace import Pace
 from controller.alarms import Alarms
 from controller.carry import PASSING_SECONDS, Carrier
-from controller.cluster.port import ClusterError
 from controller.decide.decide import decide
-from controller.intake import read_jobs, read_pods
+from controller.decide.wake import presses
+from controller.fresh import Fresh
 from controller.model.policy import Policy, Site
 from controller.queues import Queues
 
@@ -43,6 +43,9 @@ STEP_SECONDS = 5.0
 BREATH = 50
 """Decisions without letting others run: ten thousand in one go took longer than the Lease lasts on a busy machine."""
 
+LATER = 500
+"""Schedules of one turn that only wait to be looked at; whatever comes due meanwhile waits for no more than these."""
+
 _NOBODY: Mapping[str, str] = MappingProxyType({})
 
 log = logging.getLogger(__name__)
@@ -63,10 +66,10 @@ class Scheduler:
         start_rate: float = 250.0,
         may_run: Callable[[], bool] = lambda: True,
         clock_stepped: Callable[[], Awaitable[object]] | None = None,
+        compared: Callable[[], bool] = lambda: True,
         max_in_flight: int = 20,
         decider: Callable[..., Decision] = decide,
     ) -> None:
-        self._cluster = cluster
         self._table = table
         self._metrics = metrics
         self._clock = clock
@@ -74,10 +77,11 @@ class Scheduler:
         self._may_run = may_run
         self._clock_stepped = clock_stepped
         self._decide = decider
-        self._slots = asyncio.Semaphore(max_in_flight)
+        in_flight = asyncio.Semaphore(max_in_flight)
+        self._fresh = Fresh(cluster, table, metrics, in_flight, compared)
         self._alarms = Alarms(clock)
         self._carrier = Carrier(
-            table, launcher, metrics, clock, self._alarms, Pace(start_rate, clock), self._slots
+            table, launcher, metrics, clock, self._alarms, Pace(start_rate, clock), in_flight
         )
         self._offset = self._wall_offset()
         self._was_held = ""
@@ -101,9 +105,11 @@ class Scheduler:
                 await self._clock.sleep(IDLE_SECONDS)
 
     def look_at_everything(self) -> None:
-        """After a start, a change of leader or of what holds us: decide all anew, in the next turn."""
+        """After a start, a change of leader or of what holds us: decide all anew, what presses first."""
+        now = self._clock.now()
         for entry in self._table.entries():
-            self._table.touch(entry.schedule.uid)
+            touch = self._table.touch if presses(*entry, now) else self._table.touch_later
+            touch(entry.schedule.uid)
 
     def rests(self) -> bool:
         """Whether no schedule's time has come."""
@@ -128,19 +134,23 @@ class Scheduler:
         uids = [
             uid
             for uid in dict.fromkeys(
-                (*self._alarms.due(), *self._table.take_changed(), *self.queues.with_room(self._clock.now()))
+                (
+                    *self._alarms.due(),
+                    *self._table.take_changed(later=LATER),
+                    *self.queues.with_room(self._clock.now()),
+                )
             )
             if not self._alarms.rests(uid)
         ]
         self._metrics.queue(len(uids))
         works, unsure = await self._decide_all(uids, held, fresh=False)
         if unsure:
-            listed = await self._list({entry.schedule.namespace for entry in unsure})
+            listed = await self._fresh.read(unsure)
             sure = [entry.schedule.uid for entry in unsure if entry.schedule.namespace in listed]
             for entry in unsure:
                 if entry.schedule.namespace not in listed:
                     self._carrier.set_back(
-                        entry.schedule.uid, "its Jobs could not be listed", longest=PASSING_SECONDS
+                        entry.schedule.uid, "its state could not be read anew", longest=PASSING_SECONDS
                     )
             works += (await self._decide_all(sure, held, fresh=True))[0]
         works, full = self.queues.split(works, self._clock.now())
@@ -190,25 +200,6 @@ class Scheduler:
             self._alarms.set(uid, decision.wake_at)
             works.append(self._carrier.owing(Work(entry, decision)))
         return works, unsure
-
-    async def _list(self, namespaces: set[str]) -> set[str]:
-        """List the Jobs and pods of each namespace once for all that are due: what is not shown does not exist."""
-        asked = sorted(namespaces)
-        answers = await asyncio.gather(*(self._list_one(namespace) for namespace in asked))
-        return {namespace for namespace, answered in zip(asked, answers, strict=True) if answered}
-
-    async def _list_one(self, namespace: str) -> bool:
-        try:
-            async with self._slots:
-                await read_jobs(self._cluster, self._table, namespace)
-                await read_pods(self._cluster, self._table, namespace)
-        except ClusterError as error:
-            self._metrics.failed("list")
-            log.warning(
-                "Jobs not listed", extra={"event": "jobs.unlisted", "namespace": namespace, "why": str(error)}
-            )
-            return False
-        return True
 
     # -- the clock ----------------------------------------------------------------------------------------------------
 

@@ -8,8 +8,10 @@ arrive does not matter; a UID that was deleted stays deleted. Facts of a pod out
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import OrderedDict
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from controller.pods import Pods
@@ -42,6 +44,7 @@ class Table:
         self._dead: OrderedDict[str, None] = OrderedDict()
         self._orphans: set[str] = set()
         self._changed: dict[str, None] = {}
+        self._later: dict[str, None] = {}
         self.wake = asyncio.Event()
         """Set while something changed that the scheduler has not taken."""
 
@@ -84,10 +87,23 @@ class Table:
         self._changed[uid] = None
         self.wake.set()
 
-    def take_changed(self) -> tuple[str, ...]:
-        changed = tuple(self._changed)
+    def touch_later(self, uid: str) -> None:
+        """Have the scheduler look at it when it gets to it: what is due or changed goes before."""
+        self._changed.pop(uid, None)
+        self._later[uid] = None
+        self.wake.set()
+
+    def take_changed(self, *, later: int = sys.maxsize) -> tuple[str, ...]:
+        """All that changed, and up to `later` of those that can wait. `wake` stays set while some of them are left."""
+        for uid in self._changed:
+            self._later.pop(uid, None)
+        waited = tuple(islice(self._later, later))
+        for uid in waited:
+            del self._later[uid]
+        changed = (*self._changed, *waited)
         self._changed.clear()
-        self.wake.clear()
+        if not self._later:
+            self.wake.clear()
         return changed
 
     # -- writing ------------------------------------------------------------------------------------------------------

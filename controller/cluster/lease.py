@@ -48,6 +48,13 @@ class Lease:
         self._renewed_at: float | None = None
         self._seen: tuple[Any, ...] = ()
         self._seen_at = clock.monotonic()
+        self._answered_at = clock.monotonic()
+        self.steady_since = clock.monotonic()
+        """Monotonic: since when the API server answered whenever asked, and this process was awake to ask."""
+        self.held_since = clock.monotonic()
+        """Monotonic: when the answer came that began our term, or the last one."""
+        self.tried = asyncio.Event()
+        """Set once it was asked for, whatever came of it."""
 
     def is_leading(self) -> bool:
         held = self._renewed_at
@@ -101,9 +108,17 @@ class Lease:
                 held = await self._round()
         except (ClusterError, TimeoutError):
             # Nobody knows whether a renewal got through: the old deadline stands.
+            self.tried.set()
             return False
+        now = self._clock.monotonic()
+        if now - self._answered_at > self._terms.renew_deadline_seconds:
+            self.steady_since = now
+        self._answered_at = now
         if held:
+            if self._renewed_at is None:
+                self.held_since = now
             self._renewed_at = asked
+        self.tried.set()
         return held
 
     async def _round(self) -> bool:

@@ -13,10 +13,11 @@ from controller.decide.gates import paused
 from controller.decide.verdict import FACTS_GRACE, GRACE_SECONDS
 from controller.model.job import JobRecord, JobState
 from controller.model.policy import Site
-from controller.model.schedule import Schedule
+from controller.model.schedule import Asks, Schedule
 from controller.model.status import Status
 
 _SOON = timedelta(seconds=1)
+_NO_ASKS = Asks()
 
 
 def wake_at(
@@ -41,3 +42,13 @@ def wake_at(
             since = job.pending_since if job is not None else active.created_at
             moments.append(since + timedelta(seconds=spec.pending_deadline_seconds))
     return min((moment for moment in moments if moment is not None and moment > now), default=None)
+
+
+def presses(schedule: Schedule, status: Status, now: datetime) -> bool:
+    """Whether there is most likely something to do for it now; at a start these go first, thousands of others wait."""
+    return (
+        status.observed_generation != schedule.generation
+        or (status.next_slot is not None and status.next_slot <= now)
+        or bool(status.runs or status.active or status.waiting)
+        or schedule.asks != _NO_ASKS
+    )

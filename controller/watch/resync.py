@@ -1,7 +1,8 @@
 """Resync: compares the table with the server, at the start, every few minutes and after each restart of the watch.
 
 A watch may miss what happened while it was away, and never reports what vanished then; without this a deleted schedule
-would go on firing. The scheduler decides nothing before the first one is complete.
+would go on firing. The scheduler decides nothing in a term before one is complete that began after the API server, or
+this process, was last out of reach; a replica that stood by awake has one, and takes over without asking.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class Resync:
         self._found_gone = found_gone
         self._asked = asyncio.Event()
         self._completed_at: float | None = None
+        self._began_at: float | None = None
+        self._one = asyncio.Lock()
         self.done = asyncio.Event()
         """Set once the first round is complete."""
         self.refused: dict[str, str] = {}
@@ -61,8 +64,21 @@ class Resync:
             complete = await self.round()
             await self._clock.wait(self._asked, self._every if complete else RETRY_SECONDS)
 
+    async def since(self, moment: float) -> bool:
+        """Have a complete round that began at that monotonic time or later; one under way will do."""
+        async with self._one:
+            return self.covers(moment) or await self._round()
+
+    def covers(self, moment: float) -> bool:
+        """Whether the last complete round began at that monotonic time or later."""
+        return self._began_at is not None and self._began_at >= moment
+
     async def round(self) -> bool:
         """Return True when every namespace was compared or refuses us for good."""
+        async with self._one:
+            return await self._round()
+
+    async def _round(self) -> bool:
         complete = True
         started = self._clock.monotonic()
         for namespace in self._namespaces:
@@ -84,7 +100,7 @@ class Resync:
                 self.refused.pop(namespace, None)
         if complete:
             self._table.drop_orphan_pods()
-            self._completed_at = self._clock.monotonic()
+            self._began_at, self._completed_at = started, self._clock.monotonic()
             self.done.set()
             log.debug(
                 "resync complete",

@@ -1,0 +1,74 @@
+"""Fresh: reads anew what a launch depends on, once for all schedules of a namespace that are due in the same turn.
+
+A watch shows nothing in time for sure. What a list of the Jobs does not show does not exist, and a name that exists is
+a lock; but what another leader launched may have come and gone since its status was last seen here. So until the table
+was compared in this term, those statuses are read again too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from controller.cluster.port import ClusterError
+from controller.intake import read_jobs, read_pods, read_schedule, read_schedules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from controller.cluster.port import Cluster
+    from controller.observe.metrics import Metrics
+    from controller.table import Entry, Table
+
+FEW = 50
+"""Schedules of a namespace that are read one by one; more are listed."""
+
+log = logging.getLogger(__name__)
+
+
+class Fresh:
+    def __init__(
+        self,
+        cluster: Cluster,
+        table: Table,
+        metrics: Metrics,
+        in_flight: asyncio.Semaphore,
+        compared: Callable[[], bool],
+    ) -> None:
+        self._cluster = cluster
+        self._table = table
+        self._metrics = metrics
+        self._in_flight = in_flight
+        self._compared = compared
+
+    async def read(self, unsure: Iterable[Entry]) -> set[str]:
+        """Read what these depend on into the table; the namespaces of which all could be read."""
+        asked: dict[str, list[Entry]] = {}
+        for entry in unsure:
+            asked.setdefault(entry.schedule.namespace, []).append(entry)
+        answers = await asyncio.gather(*(self._one(*item) for item in asked.items()))
+        return {namespace for namespace, answered in zip(asked, answers, strict=True) if answered}
+
+    async def _one(self, namespace: str, entries: list[Entry]) -> bool:
+        try:
+            async with self._in_flight:
+                # Statuses before Jobs: a Job that ended in between is then told by the one or shown by the other.
+                if not self._compared():
+                    await self._statuses(namespace, entries)
+                await read_jobs(self._cluster, self._table, namespace)
+                await read_pods(self._cluster, self._table, namespace)
+        except ClusterError as error:
+            self._metrics.failed("list")
+            log.warning(
+                "Jobs not listed", extra={"event": "jobs.unlisted", "namespace": namespace, "why": str(error)}
+            )
+            return False
+        return True
+
+    async def _statuses(self, namespace: str, entries: list[Entry]) -> None:
+        if len(entries) > FEW:
+            await read_schedules(self._cluster, self._table, namespace)
+        else:
+            for entry in entries:
+                await read_schedule(self._cluster, self._table, entry)
