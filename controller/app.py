@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 CLOCK_CHECK_SECONDS = 10.0
 PROBLEM_CHECK_SECONDS = 15.0
 LAST_TURN_SECONDS = 3.0
+COMPARE_SECONDS = 2.0
+"""After the begin of a term: what presses is decided first, and each launch reads anew what it depends on."""
 SETTLE_SECONDS = 10.0
 """After the watch (re)started its first list is surely done; a resync then sees what vanished in between."""
 
@@ -205,10 +207,11 @@ class App:
             and await self.resync.since(self.lease.steady_since)
         ):
             await self.clock.sleep(self.settings.lease_retry_seconds)
-        if not self.resync.covers(self.lease.held_since):
-            self.resync.ask()
         self.scheduler.look_at_everything()
         self._serving = True
+        if not self.resync.covers(self.lease.held_since):
+            await self.clock.sleep(COMPARE_SECONDS)
+            self.resync.ask()
 
     async def _look_for_problems(self) -> None:
         """Until nothing is missing, and now and then after: rights can be taken away."""
@@ -226,7 +229,16 @@ class App:
         await stop.wait()
         log.info("stopping", extra={"event": "operator.stopping"})
         self._serving = False
-        await self.clock.wait(self.scheduler.idle, LAST_TURN_SECONDS)
+        resting, over = (
+            asyncio.ensure_future(self.scheduler.rest()),
+            asyncio.ensure_future(self.clock.sleep(LAST_TURN_SECONDS)),
+        )
+        await asyncio.wait((resting, over), return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (resting, over):
+            waiting.cancel()
+        # Before all else is taken down, which takes a second: another replica waits for it.
+        if self.settings.leader_election:
+            await self.lease.release()
         raise _StopAsked
 
     # -- small ties ---------------------------------------------------------------------------------------------------
@@ -252,6 +264,7 @@ class App:
         facts = self.facts()
         queues = self.scheduler.queues
         self.metrics.policy(self.switch.policy, queues.running(), queues.waiting())
+        self.metrics.queue(self.scheduler.pending())
         self.metrics.leader.set(int(facts.leading))
         self.metrics.skew.set(self.skew.seconds)
         self.metrics.resync_age.set(facts.since_start if facts.resync_age is None else facts.resync_age)

@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from controller.act.launcher import Done, Work
-from controller.act.progress import CROWD, Patience
+from controller.act.progress import Patience
 from controller.alarms import LONGEST_SETBACK
 from controller.cluster.port import ClusterError, NotLeader, Refused
 from controller.owed import Owed
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 PASSING_SECONDS, CONTESTED_SECONDS = 30.0, 2.0
 """The longest that an API server out of reach, and others who write, set a schedule back."""
-GENTLE = 4
-"""Statuses in flight while those of a crowd are owed: what is left of the API server belongs to its pods."""
+FREE = 4
+"""Of the writes in flight, how many no status, deletion or event takes: a Job that comes due waits for none of them."""
 RESTLESS = 8
 """Writes in a row without a quiet turn after which a schedule is slowed down: nothing may spin."""
 
@@ -44,15 +44,15 @@ class Carrier:
         clock: Clock,
         alarms: Alarms,
         pace: Pace,
-        slots: asyncio.Semaphore,
+        in_flight: int,
     ) -> None:
         self._table = table
         self._launcher = launcher
         self._metrics = metrics
         self._alarms = alarms
         self._pace = pace
-        self._slots = slots
-        self._gentle = asyncio.Semaphore(GENTLE)
+        self._all = asyncio.Semaphore(in_flight)
+        self._finishing = asyncio.Semaphore(max(in_flight - FREE, 1))
         self._patience = Patience(clock)
         self.owed = Owed()
         self._writes: dict[str, int] = {}
@@ -69,7 +69,7 @@ class Carrier:
         if work.decision.launch is None:
             return work
         await self._pace.wait()
-        async with self._slots:
+        async with self._all:
             try:
                 created = await self._launcher.create(work)
             except ClusterError as error:
@@ -87,7 +87,7 @@ class Carrier:
                 self.owed.put(work)
             self._alarms.set(uid, min(again, work.decision.wake_at or again))
             return
-        async with self._gentle if len(self.owed) > CROWD else self._slots:
+        async with self._finishing, self._all:
             try:
                 done = await self._launcher.finish(work)
             except ClusterError as error:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FEW = 50
 """Schedules of a namespace that are read one by one; more are listed."""
 
+IN_FLIGHT = 8
+"""Namespaces read at a time."""
+
 log = logging.getLogger(__name__)
 
 
@@ -33,13 +36,12 @@ class Fresh:
         cluster: Cluster,
         table: Table,
         metrics: Metrics,
-        in_flight: asyncio.Semaphore,
         compared: Callable[[], bool],
     ) -> None:
         self._cluster = cluster
         self._table = table
         self._metrics = metrics
-        self._in_flight = in_flight
+        self._in_flight = asyncio.Semaphore(IN_FLIGHT)
         self._compared = compared
 
     async def read(self, unsure: Iterable[Entry]) -> set[str]:

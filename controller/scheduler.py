@@ -1,8 +1,8 @@
 """Scheduler: the one loop. It sleeps until something is due or changed, asks `decide`, and hands over to the launcher.
 
 Cost grows with what is due or changed, not with what exists: a heap of wake times and a set of changed UIDs. A turn
-decides everything first, then creates all Jobs, then finishes (status, deletions, events), each bounded in flight, so
-that a slot with a thousand schedules gets its Jobs before its statuses. Whoever fails is set back alone.
+decides everything first, then creates all Jobs, so that a slot with a thousand schedules gets its Jobs before its
+statuses. Statuses, deletions and events are written beside the next turns. Whoever fails is set back alone.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from controller.carry import PASSING_SECONDS, Carrier
 from controller.decide.decide import decide
 from controller.decide.wake import presses
 from controller.fresh import Fresh
+from controller.hands import Hands
 from controller.model.policy import Policy, Site
 from controller.queues import Queues
 
@@ -77,32 +78,37 @@ class Scheduler:
         self._may_run = may_run
         self._clock_stepped = clock_stepped
         self._decide = decider
-        in_flight = asyncio.Semaphore(max_in_flight)
-        self._fresh = Fresh(cluster, table, metrics, in_flight, compared)
+        self._fresh = Fresh(cluster, table, metrics, compared)
         self._alarms = Alarms(clock)
         self._carrier = Carrier(
-            table, launcher, metrics, clock, self._alarms, Pace(start_rate, clock), in_flight
+            table, launcher, metrics, clock, self._alarms, Pace(start_rate, clock), max_in_flight
         )
         self._offset = self._wall_offset()
         self._was_held = ""
         self._policy = policy
         self._site = site
         self.queues = Queues(table, policy)
+        self.later = LATER
         self.last_turn = clock.monotonic()
         self.turns = 0
-        self.idle = asyncio.Event()
-        """Set between turns."""
-        self.idle.set()
+        self._deciding = 0
+        self._hands = Hands(table)
+        self._between = asyncio.Event()
+        self._between.set()
 
     async def run(self) -> None:
         """For ever: a turn, then sleep."""
-        while True:
-            if self._may_run():
-                await self.turn()
-                await self._clock.wait(self._table.wake, self._alarms.seconds(LONGEST_SLEEP))
-            else:
-                self.last_turn = self._clock.monotonic()
-                await self._clock.sleep(IDLE_SECONDS)
+        try:
+            while True:
+                if self._may_run():
+                    await self._turn()
+                    await self._clock.wait(self._table.wake, self._alarms.seconds(LONGEST_SLEEP))
+                else:
+                    self.last_turn = self._clock.monotonic()
+                    await self._clock.sleep(IDLE_SECONDS)
+                self._hands.check()
+        finally:
+            self._hands.drop()
 
     def look_at_everything(self) -> None:
         """After a start, a change of leader or of what holds us: decide all anew, what presses first."""
@@ -116,16 +122,33 @@ class Scheduler:
         return self._alarms.seconds(LONGEST_SLEEP) > 0
 
     async def turn(self) -> None:
-        """Decide and carry out all that is due or changed."""
-        self.idle.clear()
+        """Decide and carry out all that is due or changed, and wait until it is written."""
         try:
             await self._turn()
+            await self._hands.rest()
         finally:
-            self.idle.set()
+            self._hands.drop()
+
+    async def rest(self) -> None:
+        """Wait until no turn is under way and nothing is being written."""
+        await self._between.wait()
+        await self._hands.empty.wait()
+
+    def pending(self) -> int:
+        """Schedules being decided or written at this moment."""
+        return self._deciding + len(self._hands)
+
+    async def _turn(self) -> None:
+        self._between.clear()
+        try:
+            await self._decide_and_do()
+        finally:
+            self._deciding = 0
+            self._between.set()
         self.last_turn = self._clock.monotonic()
         self.turns += 1
 
-    async def _turn(self) -> None:
+    async def _decide_and_do(self) -> None:
         await self._check_clock()
         held = self._held()
         if held != self._was_held:
@@ -136,13 +159,13 @@ class Scheduler:
             for uid in dict.fromkeys(
                 (
                     *self._alarms.due(),
-                    *self._table.take_changed(later=LATER),
+                    *self._table.take_changed(later=self.later),
                     *self.queues.with_room(self._clock.now()),
                 )
             )
-            if not self._alarms.rests(uid)
+            if not self._alarms.rests(uid) and not self._hands.hold(uid)
         ]
-        self._metrics.queue(len(uids))
+        self._deciding = len(uids)
         works, unsure = await self._decide_all(uids, held, fresh=False)
         if unsure:
             listed = await self._fresh.read(unsure)
@@ -158,10 +181,9 @@ class Scheduler:
             works += (await self._decide_all(full, held, fresh=True, queued=full))[0]
         created = await asyncio.gather(*(self._carrier.create(work) for work in works))
         crowd = sum(work.decision.launch is not None for work in works)
-        await asyncio.gather(
-            *(self._carrier.finish(work, crowd=crowd) for work in created if work is not None)
-        )
-        self._metrics.queue(0)
+        for work in created:
+            if work is not None:
+                self._hands.take(work.entry.schedule.uid, self._carrier.finish(work, crowd=crowd))
 
     # -- deciding -----------------------------------------------------------------------------------------------------
 

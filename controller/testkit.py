@@ -73,6 +73,8 @@ class Kit:
         """Why nothing may be launched, such as a wrong clock."""
         self.policy = Policy()
         """Kill switch and queues."""
+        self.compared = True
+        """Whether the table was compared with the cluster since this operator took over."""
         self.build()
 
     def build(self) -> None:
@@ -101,6 +103,7 @@ class Kit:
             policy=lambda: self.policy,
             site=self.settings.site,
             start_rate=_NO_PACE,
+            compared=lambda: self.compared,
         )
         self.cluster.subscribers[:] = [self._see]
 

@@ -47,7 +47,8 @@ class Lease:
         self._terms = terms
         self._renewed_at: float | None = None
         self._seen: tuple[Any, ...] = ()
-        self._seen_at = clock.monotonic()
+        self._seen_at = self._runs_out_at = clock.monotonic()
+        self._given_up = False
         self._answered_at = clock.monotonic()
         self.steady_since = clock.monotonic()
         """Monotonic: since when the API server answered whenever asked, and this process was awake to ask."""
@@ -63,7 +64,10 @@ class Lease:
     async def acquire(self) -> None:
         """Return once we lead."""
         while not await self._try():
-            await self._clock.sleep(self._terms.retry_seconds)
+            left = self._runs_out_at - self._clock.monotonic()
+            await self._clock.sleep(
+                min(left, self._terms.retry_seconds) if left > 0 else self._terms.retry_seconds
+            )
 
     async def hold(self, on_renewed: Callable[[], Awaitable[object]] | None = None) -> None:
         """Renew for ever; return when leadership is lost. Before that, nothing has to be told: ask `is_leading`."""
@@ -83,7 +87,8 @@ class Lease:
         self._renewed_at = None
 
     async def release(self) -> None:
-        """Give it up at shutdown, so that the next holder need not wait. Failing is harmless: it runs out."""
+        """Give it up for good, so that the next holder need not wait. Failing is harmless: it runs out."""
+        self._given_up = True
         if self._renewed_at is None:
             return
         self._renewed_at = None
@@ -102,6 +107,8 @@ class Lease:
 
     async def _try(self) -> bool:
         """One round: true when we hold it now, counted from *before* the request that said so."""
+        if self._given_up:
+            return False
         asked = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._terms.request_seconds):
@@ -134,7 +141,8 @@ class Lease:
         if holder and holder != self._terms.identity:
             self._renewed_at = None
             duration = max(float(spec.get("leaseDurationSeconds") or 0), self._terms.lease_seconds)
-            if self._clock.monotonic() - self._seen_at < duration:
+            self._runs_out_at = self._seen_at + duration
+            if self._clock.monotonic() < self._runs_out_at:
                 return False
         return await self._replace(lease, spec, holder)
 

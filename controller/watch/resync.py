@@ -66,6 +66,8 @@ class Resync:
 
     async def since(self, moment: float) -> bool:
         """Have a complete round that began at that monotonic time or later; one under way will do."""
+        if self.covers(moment):
+            return True
         async with self._one:
             return self.covers(moment) or await self._round()
 

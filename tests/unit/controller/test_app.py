@@ -78,7 +78,12 @@ async def test_the_figures_of_the_operator_itself_are_those_of_the_moment(cluste
     assert 0 <= value("operator_resync_age_seconds") < 15
     assert 0 <= value("operator_turn_age_seconds") < 15
     assert abs(value("operator_clock_skew_seconds")) < 2
-    await until(lambda: value("operator_queue_depth") == 0)
+
+    def rests() -> bool:
+        app._refresh()
+        return value("operator_queue_depth") == 0
+
+    await until(rests)
     assert value("launches_total", result="Created") == 1
     app._found_gone("jobs", 2)
     assert value("operator_ghosts_total", kind="jobs") == 2
@@ -113,7 +118,7 @@ async def test_a_lost_lease_stops_it_and_a_new_term_begins_with_a_resync(cluster
     assert not app.is_leading()
     before = cluster.calls.count("list_schedules")
     await until(lambda: app._serving)
-    assert cluster.calls.count("list_schedules") > before
+    await until(lambda: cluster.calls.count("list_schedules") > before)
     stop.set()
     await running
 

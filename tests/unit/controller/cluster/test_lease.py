@@ -193,10 +193,64 @@ async def test_releasing_what_another_holds_leaves_it_alone(cluster, clock) -> N
 
 
 async def test_releasing_with_the_server_down_is_harmless(cluster, clock) -> None:
-    one = lease(cluster, clock, "one")
-    await one.release()
+    await lease(cluster, clock, "never held").release()
     assert cluster.calls == []
+    one = lease(cluster, clock, "one")
     await one.acquire()
     cluster.faults.append(Fault("get_lease", Unavailable("down")))
     await one.release()
     assert not one.is_leading()
+
+
+async def test_it_is_steady_while_it_is_answered_and_awake(cluster, clock) -> None:
+    began = clock.monotonic()
+    one, two = lease(cluster, clock, "one"), lease(cluster, clock, "two")
+    assert not two.tried.is_set()
+    await one.acquire()
+    holding, waiting = await started(one.hold()), await started(two.acquire())
+    assert two.tried.is_set()
+    await clock.advance(60)
+    assert one.steady_since == two.steady_since == began
+    cluster.faults.append(Fault("get_lease", Unavailable("down"), times=20))
+    await clock.advance(60)
+    assert two.steady_since > began + 60, "what it saw before the outage counts as old"
+    await ended(holding)
+    await ended(waiting)
+
+
+async def test_a_term_begins_when_the_answer_came(cluster, clock) -> None:
+    one, two = lease(cluster, clock, "one"), lease(cluster, clock, "two")
+    await one.acquire()
+    assert one.held_since == clock.monotonic()
+    waiting = await started(two.acquire())
+    await clock.advance(20)
+    await waiting
+    assert two.held_since > one.held_since
+    began = two.held_since
+    holding = await started(two.hold())
+    await clock.advance(20)
+    assert two.held_since == began, "a renewal begins none"
+    await ended(holding)
+
+
+async def test_who_waits_asks_again_the_moment_it_runs_out(cluster, clock) -> None:
+    one, two = lease(cluster, clock, "one"), lease(cluster, clock, "two")
+    await one.acquire()
+    waiting = await started(two.acquire())
+    await clock.advance(14.9)
+    assert not two.is_leading()
+    await clock.advance(0.1)
+    assert two.is_leading()
+    await waiting
+
+
+async def test_who_gave_it_up_does_not_take_it_again(cluster, clock) -> None:
+    one = lease(cluster, clock, "one")
+    await one.acquire()
+    holding = await started(one.hold())
+    await one.release()
+    again = await started(one.acquire())
+    await clock.advance(60)
+    assert spec(cluster)["holderIdentity"] == ""
+    await ended(holding)
+    await ended(again)

@@ -218,3 +218,22 @@ def test_each_shard_keeps_its_own_pod_and_the_launch_ends_with_the_last() -> Non
     assert found.pod is not None
     assert found.pod.exit_code == 1
     assert table.pod_uids() == {("j1", "p0")}
+
+
+def test_who_can_wait_comes_after_what_changed_and_a_few_at_a_time(table) -> None:
+    for uid in ("quiet-1", "quiet-2", "quiet-3"):
+        table.touch_later(uid)
+    table.touch("edited")
+    assert table.take_changed(later=2) == ("edited", "quiet-1", "quiet-2")
+    assert table.wake.is_set(), "one is left"
+    table.touch("quiet-3")
+    assert table.take_changed(later=2) == ("quiet-3",), "it changed meanwhile, and is not looked at twice"
+    assert not table.wake.is_set()
+
+
+def test_who_can_wait_is_not_looked_at_before(table) -> None:
+    table.touch("listed")
+    table.touch("pressing")
+    table.touch_later("listed")
+    assert table.take_changed(later=0) == ("pressing",)
+    assert table.take_changed() == ("listed",)

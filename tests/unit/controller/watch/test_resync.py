@@ -106,3 +106,23 @@ async def test_it_runs_at_its_time_and_when_asked(resync, cluster, clock) -> Non
     assert cluster.calls.count("list_schedules") == 6
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_who_asks_during_a_round_shares_it_and_who_needs_a_later_one_gets_it(
+    resync, cluster, clock
+) -> None:
+    began = clock.monotonic()
+    first, second = asyncio.create_task(resync.round()), asyncio.create_task(resync.since(began))
+    assert await asyncio.gather(first, second) == [True, True]
+    assert cluster.calls.count("list_schedules") == 2, "one for each namespace"
+    assert resync.covers(began)
+    await clock.advance(1)
+    assert not resync.covers(clock.monotonic())
+    assert await resync.since(clock.monotonic())
+    assert cluster.calls.count("list_schedules") == 4
+
+
+async def test_a_failed_round_covers_nothing(resync, cluster, clock) -> None:
+    cluster.faults = [Fault("list_jobs", Unavailable("down"))]
+    assert not await resync.since(clock.monotonic())
+    assert not resync.covers(clock.monotonic())
