@@ -29,7 +29,7 @@ def at_create(spec: dict[str, Any], world: World, job: Job) -> None:
         limit is None or running < limit,
         f"{job.name} beside {running}, allowed are {limit}",
     )
-    if world.behind.held is None:
+    if world.behind.held is None or not world.compared:
         hold("suspended starts nothing", not world.held.wish.suspend, f"{job.name}")
         here = HERE in spec.get("environments", (HERE,))
         hold("another environment starts nothing", here, f"{job.name}")

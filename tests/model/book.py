@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from controller.act.launcher import Work
 from controller.model import names
 from controller.model.parse import parse_schedule
 from controller.model.schedule import Schedule
@@ -56,6 +57,9 @@ class Book:
     specs: tuple[Mapping[str, Any], ...]
     statuses: list[Status] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    owings: list[Work] = field(default_factory=list)
+    """What an operator decided and has not written."""
+    _owing_numbers: dict[Work, int] = field(default_factory=dict)
     _numbers: dict[Status, int] = field(default_factory=dict)
     _schedules: dict[tuple[Wish, int], Schedule] = field(default_factory=dict)
     _patched: dict[tuple[int, str], int] = field(default_factory=dict)
@@ -70,6 +74,13 @@ class Book:
             known = self._numbers[status] = len(self.statuses)
             self.statuses.append(status)
             self.bodies.append(body)
+        return known
+
+    def owing(self, work: Work) -> int:
+        known = self._owing_numbers.get(work)
+        if known is None:
+            known = self._owing_numbers[work] = len(self.owings)
+            self.owings.append(work)
         return known
 
     def patched(self, number: int, patch: Mapping[str, Any]) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from controller.act.launcher import Done
 from tests.model import asks, promises
-from tests.model.book import Essence
+from tests.model.book import Essence, essence
 from tests.model.changes import change, remove
 from tests.model.launches import worst
 from tests.model.records import ENDS, Behind, Job, Switch, World, at
@@ -159,7 +159,7 @@ def _towards_rest(stage: Stage, world: World) -> tuple[str, World]:
             world.held if held is None else held, world.jobs if jobs is None else jobs, world
         )
         hold("a resync finds everything", left == Behind(), f"{left} was missed")
-        return "resync", world._replace(mode="up", behind=left)
+        return "resync", world._replace(mode="up", behind=left, compared=True, standby=None)
     for _ in range(MOST_TURNS):
         trace = stage.operator.turn(world)
         if quiet(world, trace):
@@ -207,13 +207,21 @@ def _towards_rest(stage: Stage, world: World) -> tuple[str, World]:
 def core(stage: Stage, world: World) -> tuple[Any, ...]:
     """All that anything can follow from: states that differ in texts, or in times nobody asks for, are explored once."""
     essence = stage.essence(world.held.status)
-    behind, frozen = world.behind, world.frozen
+    behind, frozen, standby = world.behind, world.frozen, world.standby
     return (
         world.held.wish, world.held.version, essence, _plain_jobs(world.jobs, essence), world.now, world.mode,
         behind.held and (behind.held.wish, behind.held.version, stage.essence(behind.held.status)),
         behind.jobs and _plain_jobs(behind.jobs, essence),
-        frozen, world.past, world.switch,
+        frozen, world.past, world.switch, world.compared, _plain_owed(stage, world),
+        standby and (standby.held and (standby.held, stage.essence(standby.held.status)), standby.jobs),
     )  # fmt: skip
+
+
+def _plain_owed(stage: Stage, world: World) -> tuple[str, Essence] | None:
+    if world.owed is None:
+        return None
+    work = stage.book.owings[world.owed]
+    return work.entry.schedule.resource_version, essence(work.decision.status)
 
 
 def _plain_jobs(jobs: tuple[Job, ...], essence: Essence) -> tuple[Job, ...]:

@@ -6,14 +6,17 @@ Here is also what of the Scheduler is retold: the loop, for one schedule.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from controller.act.launcher import Done, Launcher, Work
+from controller.act.progress import only_launched
 from controller.cluster.port import Body
 from controller.decide.decide import decide
-from controller.intake import read_jobs, read_pods, read_schedules
+from controller.intake import read_jobs, read_pods, read_schedule, read_schedules
 from controller.model.policy import Policy, Site
+from controller.owed import Owed
 from controller.queues import Queues
 from controller.table import Table
 from tests.model.bodies import job_body, pod_bodies
@@ -88,16 +91,33 @@ class Loop:
     """The loop of the scheduler, for one schedule."""
 
     def __init__(
-        self, line: Any, table: Table, launcher: Launcher, clock: StillClock, policy: Policy, environment: str
+        self,
+        line: Any,
+        table: Table,
+        launcher: Launcher,
+        clock: StillClock,
+        policy: Policy,
+        environment: str,
+        *,
+        compared: bool,
+        owed: Work | None,
+        patient: bool,
     ) -> None:
         self._line, self._table, self._launcher, self._clock = line, table, launcher, clock
         self._queues = Queues(table, lambda: policy)
         self._site = Site(environment, policy.mode)
+        self._compared, self._patient = compared, patient
+        self._owed = Owed()
+        if owed is not None:
+            self._owed.put(owed)
+        self.owes: Work | None = owed
         self.wake_at: datetime | None = None
 
     async def run(self) -> Done:
         work = self._decide(fresh=False)
         if work.decision.needs_fresh_jobs:
+            if not self._compared:
+                await read_schedule(self._line, self._table, work.entry)
             await read_jobs(self._line, self._table, NAMESPACE)
             await read_pods(self._line, self._table, NAMESPACE)
             work = self._decide(fresh=True)
@@ -106,15 +126,27 @@ class Loop:
         if UID in full:
             work = self._decide(fresh=True, queued=full[UID])
             assert work.decision.launch is None, "launched although its queue has no room"
+        asked = work.decision.launch
+        work = self._owed.join(work)
+        waits = self.owes is not None and self._owed.base(work.entry) is self.owes.decision.status
+        hurried = asked is not None and work.decision.launch is None
         work = await self._launcher.create(work)
         self.wake_at = work.decision.wake_at
-        return await self._launcher.finish(work)
+        may_wait = self._patient and not hurried and (waits or work.decision.launch is not None)
+        if may_wait and only_launched(work.entry.status, work.decision):
+            if work.decision.entered:
+                self.owes = replace(work, decision=replace(work.decision, launch=None))
+            return Done.QUIET
+        done = await self._launcher.finish(work)
+        self.owes = None
+        return done
 
     def _decide(self, *, fresh: bool, queued: str = "") -> Work:
         entry, now = self._table.entry(UID), self._clock.now()
         assert entry is not None
-        jobs = self._table.jobs_of(UID)
-        return Work(entry, decide(*entry, jobs, now, jobs_fresh=fresh, queued=queued, site=self._site))
+        base, jobs = self._owed.base(entry), self._table.jobs_of(UID)
+        decision = decide(entry.schedule, base, jobs, now, jobs_fresh=fresh, queued=queued, site=self._site)
+        return Work(entry, decision)
 
 
 async def resync(line: Any, table: Table) -> None:

@@ -181,6 +181,30 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "old knowledge trusted after a take-over",
+        "standing by",
+        ("one Job per launch",),
+        (
+            Change(
+                "controller/intake.py",
+                "        schedule_news(await cluster.get_schedule(schedule.namespace, schedule.name)).put(table)\n",
+                "        await cluster.get_schedule(schedule.namespace, schedule.name)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a debt outlives another's write",
+        "crowded",
+        ("counters equal a recount", "no two launches run at once", "every slot is accounted for"),
+        (
+            Change(
+                "controller/owed.py",
+                "if owed is not None and owed.entry.schedule.resource_version != entry.schedule.resource_version:",
+                "if owed is None:",
+            ),
+        ),
+    ),
+    Mutant(
         "event lost for ever",
         "stale",
         ("a resync finds everything", "counters equal a recount"),

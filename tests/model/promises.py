@@ -109,6 +109,7 @@ def _at_create(book: Book, world: World, job: Job) -> None:
             and pause
             and generation(world.past, other) == generation(world.past, job)
             and not (meant_to_go(world, other) or world.past.stepped)
+            and other.uid not in world.past.late  # the wait began with the launch in whose place it came
         ):
             hold(
                 "no retry before its time",

@@ -169,6 +169,8 @@ class Frozen(NamedTuple):
     """(time, answer) of each request, in order; the turn began at the time of the first."""
     began: int
     switch: Switch = Switch()
+    compared: bool = True
+    owed: int | None = None
 
 
 class World(NamedTuple):
@@ -185,6 +187,12 @@ class World(NamedTuple):
     faults: int = 0
     edits: int = 0
     switch: Switch = Switch()
+    standby: Behind | None = None
+    """The whole of what a replica that stands by last saw, when it sees nothing more."""
+    compared: bool = True
+    """Whether what the operator in service knows was compared with the server in its term."""
+    owed: int | None = None
+    """What the operator in service decided and has not written: its number in the Book."""
 
 
 def at(seconds: int) -> datetime:

@@ -77,12 +77,20 @@ class Stage:
             trace = self.operator.turn(world)
             wake = trace.wake_at
             if not quiet(world, trace):
+                patient = self._patient(world, trace)
                 yield "the operator acts", trace.world
                 if world.faults:
                     yield from self._broken(world, trace)
-                return
+                if patient is None or patient.world != world:
+                    if patient is not None:
+                        yield "the operator acts, and owes the status", patient.world
+                    return
+                # It owes what it owed: until its patience ends, anything may happen.
+                wake = patient.wake_at
         elif world.mode == "down":
-            yield "the operator starts", world._replace(mode="up", behind=Behind())
+            yield "the operator starts", world._replace(mode="up", behind=Behind(), compared=True)
+            if world.standby is not None:
+                yield "the replica that stood by takes over", _taken_over(world, world.standby)
         else:
             yield "the operator looks again", world._replace(mode="up")
         yield from self._clock(world, wake)
@@ -114,16 +122,26 @@ class Stage:
             if self.story.freezes and world.frozen is None:
                 yield (
                     f"the operator freezes before {call}, another takes over",
-                    step.before._replace(frozen=step.frozen, behind=Behind(), faults=spent),
+                    step.before._replace(frozen=step.frozen, behind=Behind(), owed=None, faults=spent),
                 )
                 if self.story.withholds and spent:
                     yield (
                         f"the operator freezes before {call}, another with an old view of the Jobs takes over",
                         step.before._replace(
-                            frozen=step.frozen, behind=Behind(jobs=mine(step.before)), faults=spent - 1
+                            frozen=step.frozen,
+                            behind=Behind(jobs=mine(step.before)),
+                            owed=None,
+                            faults=spent - 1,
                         ),
                     )
         yield "the operator is slow", world._replace(mode="asleep", faults=spent)
+
+    def _patient(self, world: World, trace: Trace) -> Trace | None:
+        """The turn that may wait with its status; None when there is none, or it is the same."""
+        if not self.story.crowded:
+            return None
+        patient = self.operator.turn(world, patient=True)
+        return None if patient.world.owed is None or patient.world == trace.world else patient
 
     def _wrong(self, world: World, number: int, wrong: Wrong, *, done: bool) -> World:
         trace = self.operator.turn(world, wrong=(number, wrong, done))
@@ -165,6 +183,9 @@ class Stage:
         if self.story.withholds and world.mode != "down" and world.behind == Behind():
             yield "the watch of schedules stands still", world._replace(behind=Behind(held=world.held))
             yield "the watch of Jobs stands still", world._replace(behind=Behind(jobs=mine(world)))
+        if self.story.stands_by and world.standby is None and world.mode == "up":
+            old = Behind(world.held, mine(world))
+            yield "the replica that stands by sees nothing more", world._replace(standby=old)
         if self.story.wipes and world.held.status:
             held = world.held._replace(status=0, version=world.held.version + 1)
             past = world.past._replace(wiped=True)
@@ -214,9 +235,26 @@ def quiet(world: World, trace: Trace) -> bool:
 
 def plain(world: World) -> World:
     """The same state with small numbers: versions that nobody compares are forgotten."""
-    if world.frozen is None and world.behind.held is None and world.held.version != FORGET:
+    if world.behind == Behind():
+        world = world._replace(compared=True)  # what it knows is what a comparison would find
+    if world.mode == "down":
+        world = world._replace(owed=None)
+    remembered = (
+        world.owed is not None
+        or world.frozen is not None
+        or world.behind.held is not None
+        or world.standby is not None
+    )
+    if not remembered and world.held.version != FORGET:
         return world._replace(held=world.held._replace(version=FORGET))
     return world
+
+
+def _taken_over(world: World, old: Behind) -> World:
+    behind = Behind(
+        None if old.held == world.held else old.held, None if old.jobs == mine(world) else old.jobs
+    )
+    return world._replace(mode="up", behind=behind, compared=False, standby=None)
 
 
 def _unseen(before: World, after: World, what: str) -> World:

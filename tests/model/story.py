@@ -39,6 +39,10 @@ class Story:
     """An operator may stand still before any write and go on later, while another one serves."""
     withholds: bool = False
     """The watch may be late, or lose what happens."""
+    crowded: bool = False
+    """Others are launched in the same turn, so a status may be owed for a while."""
+    stands_by: bool = False
+    """A replica that stands by may see nothing more, and take over later."""
     wipes: bool = False
     squats: bool = False
     """Somebody makes a Job under a name that is ours."""

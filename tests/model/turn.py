@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from controller.act.launcher import Done, Launcher
+from controller.act.launcher import Done, Launcher, Work
 from controller.act.status_writer import StatusWriter
 from controller.cluster.port import AlreadyExists, ClusterError, Unavailable
 from controller.model.job import JobRecord
@@ -54,6 +54,7 @@ class End(NamedTuple):
     wake_at: int | None
     version: str
     jobs: tuple[JobRecord, ...]
+    owed: int | None = None
 
 
 _SETTINGS = Settings(environment=HERE)
@@ -69,16 +70,25 @@ class Operator:
         self._line: Any = Line(book)
         self.known: dict[Any, Request | End] = {}
 
-    def turn(self, world: World, *, wrong: tuple[int, Wrong, bool] | None = None) -> Trace:
-        """The turn of the operator in service. `wrong`: the n-th write gets that answer, and is done or not."""
+    def turn(
+        self, world: World, *, wrong: tuple[int, Wrong, bool] | None = None, patient: bool = False
+    ) -> Trace:
+        """The turn of the operator in service. `wrong`: the n-th write gets that answer, and is done or not.
+
+        `patient`: a status that may be owed is.
+        """
         held, jobs = view(world)
-        return self._drive(world, Frozen(held, jobs, (), world.now, world.switch), wrong=wrong)
+        start = Frozen(held, jobs, (), world.now, world.switch, world.compared, world.owed)
+        return self._drive(world, start, wrong=wrong, patient=patient)
 
     def go_on(self, world: World) -> Trace:
         """The frozen turn does the write it stands before, and all after it."""
         assert world.frozen is not None
         trace = self._drive(world, world.frozen, late=True)
         return trace._replace(world=trace.world._replace(frozen=None))
+
+    def owing(self, work: Work) -> int:
+        return self._book.owing(work)
 
     def resync(self, held: Held, jobs: tuple[Job, ...], world: World) -> Behind:
         """What is left behind after the real comparison with the server."""
@@ -90,9 +100,15 @@ class Operator:
         return _left(end, held, jobs, world)
 
     def _drive(
-        self, world: World, start: Frozen, *, wrong: tuple[int, Wrong, bool] | None = None, late: bool = False
+        self,
+        world: World,
+        start: Frozen,
+        *,
+        wrong: tuple[int, Wrong, bool] | None = None,
+        late: bool = False,
+        patient: bool = False,
     ) -> Trace:
-        replay = _Replay(self, start)
+        replay = _Replay(self, start, patient)
         answers, steps = list(start.answers), list[Step]()
         writes = 0
         while True:
@@ -109,7 +125,7 @@ class Operator:
             world = after
             answers.append((world.now, said))
 
-    def begin(self, start: Frozen) -> tuple[Table, StillClock, Loop]:
+    def begin(self, start: Frozen, patient: bool) -> tuple[Table, StillClock, Loop]:
         """The real things, as they were when the turn began."""
         clock, mute, table = StillClock(), Mute(), self._table(start.held, start.jobs)
         clock.moment = at(start.began)
@@ -124,7 +140,12 @@ class Operator:
             clock,
             lambda: allowed,
         )
-        return table, clock, Loop(self._line, table, launcher, clock, allowed, HERE)
+        return table, clock, Loop(
+            self._line, table, launcher, clock, allowed, HERE,
+            compared=start.compared,
+            owed=None if start.owed is None else self._book.owings[start.owed],
+            patient=patient,
+        )  # fmt: skip
 
     def _table(self, held: Held, jobs: tuple[Job, ...]) -> Table:
         table = Table()
@@ -138,16 +159,18 @@ class Operator:
         return table
 
     def _trace(self, end: End, start: Frozen, world: World, steps: list[Step]) -> Trace:
-        if world.behind != Behind() and not start.answers:
-            world = world._replace(behind=_left(end, start.held, start.jobs, world))
+        if not start.answers:  # else it is a frozen one's, and nobody knows what it knows
+            world = world._replace(owed=end.owed)
+            if world.behind != Behind():
+                world = world._replace(behind=_left(end, start.held, start.jobs, world))
         return Trace(tuple(steps), world, end.done, end.wake_at)
 
 
 class _Replay:
     """A turn as a function of what it began from and of the answers it got; nothing is asked of the real code twice."""
 
-    def __init__(self, operator: Operator, start: Frozen) -> None:
-        self._operator, self._start = operator, start
+    def __init__(self, operator: Operator, start: Frozen, patient: bool) -> None:
+        self._operator, self._start, self._patient = operator, start, patient
         self._given = -1
         self._live: tuple[Table, StillClock, Loop] | None = None
         self._coroutine: Coroutine[Any, Any, Done] | None = None
@@ -155,7 +178,16 @@ class _Replay:
     def after(self, answers: tuple[tuple[int, Any], ...]) -> Request | End:
         """What the turn asks next, or how it ends."""
         start = self._start
-        key = (start.held, start.jobs, start.began, start.switch, answers)
+        key = (
+            start.held,
+            start.jobs,
+            start.began,
+            start.switch,
+            start.compared,
+            start.owed,
+            self._patient,
+            answers,
+        )
         known = self._operator.known.get(key)
         if known is None:
             if len(self._operator.known) > MOST_KNOWN:
@@ -165,7 +197,7 @@ class _Replay:
 
     def _play(self, answers: tuple[tuple[int, Any], ...]) -> Request | End:
         if self._coroutine is None:
-            self._live = self._operator.begin(self._start)
+            self._live = self._operator.begin(self._start, self._patient)
             self._coroutine = self._live[2].run()
         assert self._live is not None
         table, clock, turn = self._live
@@ -192,14 +224,17 @@ class _Replay:
         entry = table.entry(UID)
         assert entry is not None
         wake = None if turn.wake_at is None else seconds(turn.wake_at)
-        return End(done, wake, entry.schedule.resource_version, table.jobs_of(UID))
+        owed = None if turn.owes is None else self._operator.owing(turn.owes)
+        return End(done, wake, entry.schedule.resource_version, table.jobs_of(UID), owed)
 
 
 def _left(end: End, held: Held, jobs: tuple[Job, ...], world: World) -> Behind:
     """What the table does not know of the world, as old records."""
     known = {job.uid: job for job in jobs}
     records = {record.uid: record for record in end.jobs}
-    known |= {job.uid: job for job in world.jobs if records.get(job.uid) == _whole(job)}
+    # What it read in this turn it knows as it is, but for the deletion that it asked for itself.
+    read = (job for job in world.jobs if job.uid in records)
+    known |= {job.uid: job for job in read if job.uid not in known or records[job.uid] == _whole(job)}
     seen = tuple(sorted((known[uid] for uid in records), key=server.order))
     mine = tuple(job for job in world.jobs if job.ours)
     return Behind(None if end.version == str(world.held.version) else held, None if seen == mine else seen)
