@@ -118,6 +118,7 @@ class App:
         )
         self.feed = Feed(
             self._put,
+            self.table.knows,
             lambda: read_access(settings.kubeconfig),
             settings.namespaces,
             clock,

@@ -1,7 +1,8 @@
 """Intake: bodies from the API server become records in the table; the bodies are dropped here.
 
 Used by the watch (one event at a time), by the resync and by the scheduler's live list (whole lists). A whole list
-drops what it no longer shows, but only what was known before it began: younger objects are not in its snapshot.
+drops what it no longer shows, but only what was known before it began: younger objects are not in its snapshot. What
+the table knows already, as the echo of our own writes or at the next resync, is not parsed again.
 """
 
 from __future__ import annotations
@@ -56,24 +57,25 @@ def _put_schedule(table: Table, news: News) -> None:
 
 
 def schedule_news(body: Body, *, deleted: bool = False) -> News:
-    return News(deleted, *_identity(body), schedule=(parse_schedule(body), read_status(body)))
+    return News(deleted, *identity_of(body), schedule=(parse_schedule(body), read_status(body)))
 
 
 def job_news(body: Body, *, deleted: bool = False) -> News:
-    return News(deleted, *_identity(body), job=parse_job(body))
+    return News(deleted, *identity_of(body), job=parse_job(body))
 
 
 def pod_news(body: Body, *, deleted: bool = False) -> News:
-    return News(deleted, *_identity(body), pod=parse_pod(body))
+    return News(deleted, *identity_of(body), pod=parse_pod(body))
 
 
 async def read_schedules(cluster: Cluster, table: Table, namespace: str) -> int:
     """List, put, drop ghosts; how many ghosts there were. Raises ClusterError, and then drops nothing."""
     before, seen = table.schedule_uids(namespace), set()
     async for body in cluster.list_schedules(namespace):
-        news = schedule_news(body)
-        seen.add(news.uid)
-        news.put(table)
+        identity = identity_of(body)
+        seen.add(identity[0])
+        if not table.knows(*identity):
+            schedule_news(body).put(table)
     return table.drop_absent_schedules(before, seen)
 
 
@@ -89,9 +91,10 @@ async def read_schedule(cluster: Cluster, table: Table, entry: Entry) -> None:
 async def read_jobs(cluster: Cluster, table: Table, namespace: str) -> int:
     before, seen = table.job_uids(namespace), set()
     async for body in cluster.list_jobs(namespace):
-        news = job_news(body)
-        seen.add(news.uid)
-        news.put(table)
+        identity = identity_of(body)
+        seen.add(identity[0])
+        if not table.knows(*identity):
+            job_news(body).put(table)
     return table.drop_absent_jobs(before, seen)
 
 
@@ -107,6 +110,7 @@ async def read_pods(cluster: Cluster, table: Table, namespace: str) -> int:
     return len(gone)
 
 
-def _identity(body: Body) -> tuple[str, str]:
+def identity_of(body: Body) -> tuple[str, str]:
+    """UID and resource version."""
     meta = body.get("metadata") or {}
     return str(meta.get("uid") or ""), str(meta.get("resourceVersion") or "")

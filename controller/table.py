@@ -3,6 +3,7 @@
 Filled by the watch (through `call_soon_threadsafe`), by the resync and by the answers to our own writes; read by the
 scheduler. It belongs to one event loop. A resource version never goes back, so the order in which these three
 arrive does not matter; a UID that was deleted stays deleted. Facts of a pod outlive the pod until its Job goes.
+`knows` alone may be asked from another thread.
 """
 
 from __future__ import annotations
@@ -56,6 +57,12 @@ class Table:
     def entry(self, uid: str) -> Entry | None:
         return self._schedules.get(uid)
 
+    def knows(self, uid: str, resource_version: str) -> bool:
+        """Whether this very state of a schedule or a Job was taken in: it need not even be parsed again."""
+        known = self._schedules.get(uid)
+        of = known.schedule if known else self._jobs.get(uid)
+        return of is not None and of.resource_version == resource_version
+
     def find(self, namespace: str, name: str) -> Entry | None:
         uid = self._uid_of.get((namespace, name))
         return self._schedules.get(uid) if uid else None
@@ -94,10 +101,13 @@ class Table:
         self.wake.set()
 
     def take_changed(self, *, later: int = sys.maxsize) -> tuple[str, ...]:
-        """All that changed, and up to `later` of those that can wait. `wake` stays set while some of them are left."""
+        """All that changed, and up to `later` of those that can wait; a tenth of it when anything changed.
+
+        `wake` stays set while some are left.
+        """
         for uid in self._changed:
             self._later.pop(uid, None)
-        waited = tuple(islice(self._later, later))
+        waited = tuple(islice(self._later, later // 10 if self._changed else later))
         for uid in waited:
             del self._later[uid]
         changed = (*self._changed, *waited)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import kopf
 
-from controller.intake import News, job_news, pod_news, schedule_news
+from controller.intake import News, identity_of, job_news, pod_news, schedule_news
 from controller.model import names
 from controller.watch.login import WaitingLogin
 
@@ -93,21 +93,28 @@ def settings_of() -> kopf.OperatorSettings:
     return settings
 
 
-def registry_of(put: Callable[[News], None], login: Login) -> kopf.OperatorRegistry:
+def registry_of(
+    put: Callable[[News], None], knows: Callable[[str, str], bool], login: Login
+) -> kopf.OperatorRegistry:
     """Handlers must not fail and must return None: kopf never repeats them and PATCHes what they return."""
     registry = kopf.OperatorRegistry()
 
+    def tell(event: kopf.RawEvent, news_of: Callable[..., News]) -> None:
+        body, deleted = event["object"], event["type"] == "DELETED"
+        if deleted or not knows(*identity_of(body)):
+            put(news_of(body, deleted=deleted))
+
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def on_schedule(event: kopf.RawEvent, **_: Any) -> None:
-        put(schedule_news(event["object"], deleted=event["type"] == "DELETED"))
+        tell(event, schedule_news)
 
     @kopf.on.event("batch", "v1", "jobs", registry=registry)
     async def on_job(event: kopf.RawEvent, **_: Any) -> None:
-        put(job_news(event["object"], deleted=event["type"] == "DELETED"))
+        tell(event, job_news)
 
     @kopf.on.event("", "v1", "pods", registry=registry)
     async def on_pod(event: kopf.RawEvent, **_: Any) -> None:
-        put(pod_news(event["object"], deleted=event["type"] == "DELETED"))
+        tell(event, pod_news)
 
     kopf.on.login(registry=registry, errors=kopf.ErrorsMode.PERMANENT)(WaitingLogin(login).handler)
     return registry
@@ -119,12 +126,14 @@ class Feed:
     def __init__(
         self,
         put: Callable[[News], None],
+        knows: Callable[[str, str], bool],
         login: Login,
         namespaces: tuple[str, ...],
         clock: Clock,
         on_restart: Callable[[], None],
     ) -> None:
         self._put = put
+        self._knows = knows
         self._login = login
         self._namespaces = namespaces
         self._clock = clock
@@ -154,6 +163,7 @@ class Feed:
         ended = asyncio.Event()
         watch = _Watch(
             put=lambda news: _cross(loop, self._put, news),
+            knows=self._knows,
             ended=lambda: _cross(loop, ended.set),
             login=self._login,
             namespaces=self._namespaces,
@@ -173,11 +183,12 @@ class _Watch:
     def __init__(
         self,
         put: Callable[[News], None],
+        knows: Callable[[str, str], bool],
         ended: Callable[[], None],
         login: Login,
         namespaces: tuple[str, ...],
     ) -> None:
-        self._registry = registry_of(put, login)
+        self._registry = registry_of(put, knows, login)
         self._ended = ended
         self._namespaces = namespaces
         self._loop: asyncio.AbstractEventLoop | None = None

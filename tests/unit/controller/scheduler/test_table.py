@@ -224,11 +224,30 @@ def test_who_can_wait_comes_after_what_changed_and_a_few_at_a_time(table) -> Non
     for uid in ("quiet-1", "quiet-2", "quiet-3"):
         table.touch_later(uid)
     table.touch("edited")
-    assert table.take_changed(later=2) == ("edited", "quiet-1", "quiet-2")
+    assert table.take_changed(later=20) == ("edited", "quiet-1", "quiet-2"), "a tenth beside what changed"
     assert table.wake.is_set(), "one is left"
     table.touch("quiet-3")
-    assert table.take_changed(later=2) == ("quiet-3",), "it changed meanwhile, and is not looked at twice"
+    assert table.take_changed(later=20) == ("quiet-3",), "it changed meanwhile, and is not looked at twice"
     assert not table.wake.is_set()
+
+
+def test_with_nothing_else_to_do_a_whole_share_of_them_is_looked_at(table) -> None:
+    for number in range(30):
+        table.touch_later(f"quiet-{number}")
+    assert len(table.take_changed(later=20)) == 20
+    assert len(table.take_changed(later=20)) == 10
+
+
+def test_it_knows_a_state_by_its_version(table) -> None:
+    table.put_schedule(schedule("s1", "5"), Status())
+    table.put_job(job("j1", "7"))
+    assert table.knows("s1", "5")
+    assert table.knows("j1", "7")
+    assert not table.knows("s1", "6")
+    assert not table.knows("j1", "5")
+    assert not table.knows("s2", "5")
+    table.drop_schedule("s1")
+    assert not table.knows("s1", "5")
 
 
 def test_who_can_wait_is_not_looked_at_before(table) -> None:

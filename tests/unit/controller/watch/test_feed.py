@@ -44,6 +44,10 @@ async def until(holds, seconds: float = 20) -> None:
             await asyncio.sleep(0.02)
 
 
+def unknown(_uid: str, _version: str) -> bool:
+    return False
+
+
 def test_backoffs_never_end_and_begin_anew_each_time() -> None:
     backoffs = EndlessBackoffs()
     for _ in range(2):
@@ -62,7 +66,7 @@ def test_d9_kopf_peers_with_nobody_writes_nothing_and_scans_nothing() -> None:
 
 async def test_each_handler_hands_over_and_returns_nothing() -> None:
     got = []
-    registry = registry_of(got.append, nowhere)
+    registry = registry_of(got.append, unknown, nowhere)
     handlers = registry._watching._handlers
     assert len(handlers) == 3
     bodies = [
@@ -75,6 +79,17 @@ async def test_each_handler_hands_over_and_returns_nothing() -> None:
             assert await handler.fn(event={"type": what, "object": body}) is None
     assert [news.deleted for news in got] == [False, True, False] * 3
     assert [bool(news.schedule) for news in got[:3]] == [True] * 3
+
+
+async def test_what_is_known_is_not_parsed_again_but_its_end_is_news() -> None:
+    got = []
+    registry = registry_of(got.append, lambda uid, version: (uid, version) == ("s1", "5"), nowhere)
+    handler = registry._watching._handlers[0]
+    body = schedule_body()
+    for version, what in (("5", "MODIFIED"), ("6", "MODIFIED"), ("5", "DELETED")):
+        body["metadata"] |= {"uid": "s1", "resourceVersion": version}
+        await handler.fn(event={"type": what, "object": body})
+    assert [(news.resource_version, news.deleted) for news in got] == [("6", False), ("5", True)]
 
 
 def test_news_reach_the_table_and_odd_ones_harm_nothing() -> None:
@@ -140,7 +155,9 @@ async def test_without_credentials_it_waits_for_some() -> None:
 
 
 async def test_cancelling_ends_the_watch_and_its_thread(threads) -> None:
-    task = asyncio.create_task(Feed(lambda news: None, nowhere, ("team",), SystemClock(), lambda: None).run())
+    task = asyncio.create_task(
+        Feed(lambda news: None, unknown, nowhere, ("team",), SystemClock(), lambda: None).run()
+    )
     await until(threads)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -152,7 +169,7 @@ async def test_a_watch_that_ends_by_itself_is_started_again(clock, threads) -> N
         return Access("no-url-at-all", token="t")
 
     restarted = []
-    made = Feed(lambda news: None, broken, (), clock, lambda: restarted.append(True))
+    made = Feed(lambda news: None, unknown, broken, (), clock, lambda: restarted.append(True))
     task = asyncio.create_task(made.run())
     await until(lambda: made.restarts == 1)
     assert restarted == []
