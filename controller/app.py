@@ -43,8 +43,9 @@ PROBLEM_CHECK_SECONDS = 15.0
 LAST_TURN_SECONDS = 3.0
 COMPARE_SECONDS = 2.0
 """After the begin of a term: what presses is decided first, and each launch reads anew what it depends on."""
-SETTLE_SECONDS = 10.0
-"""After the watch (re)started its first list is surely done; a resync then sees what vanished in between."""
+SETTLE_SECONDS, SETTLE_ROUNDS = 10.0, 3
+"""After the watch (re)started its first list is surely done, in so many times what a round of ours took, too; a resync then
+sees what vanished in between."""
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +181,7 @@ class App:
             group.create_task(self.feed.run())
 
     async def _resync_once_settled(self) -> None:
-        await self.clock.sleep(SETTLE_SECONDS)
+        await self.clock.sleep(self._settles_in())
         self.resync.ask()
 
     async def _lead(self) -> None:
@@ -250,7 +251,10 @@ class App:
     def _watch_restarted(self) -> None:
         self.metrics.kopf_restarts.inc()
         self.resync.ask()
-        asyncio.get_running_loop().call_later(SETTLE_SECONDS, self.resync.ask)
+        asyncio.get_running_loop().call_later(self._settles_in(), self.resync.ask)
+
+    def _settles_in(self) -> float:
+        return max(SETTLE_SECONDS, SETTLE_ROUNDS * self.resync.took)
 
     def _found_gone(self, kind: str, count: int) -> None:
         self.metrics.ghosts.labels(kind).inc(count)

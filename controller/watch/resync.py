@@ -46,6 +46,8 @@ class Resync:
         self._completed_at: float | None = None
         self._began_at: float | None = None
         self._one = asyncio.Lock()
+        self.took = 0.0
+        """Seconds, of the last complete round."""
         self.done = asyncio.Event()
         """Set once the first round is complete."""
         self.refused: dict[str, str] = {}
@@ -103,13 +105,14 @@ class Resync:
         if complete:
             self._table.drop_orphan_pods()
             self._began_at, self._completed_at = started, self._clock.monotonic()
+            self.took = self._completed_at - started
             self.done.set()
             log.debug(
                 "resync complete",
                 extra={
                     "event": "resync.complete",
                     "schedules": len(self._table),
-                    "seconds": round(self._completed_at - started, 3),
+                    "seconds": round(self.took, 3),
                 },
             )
         return complete

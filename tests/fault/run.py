@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.fault.load import load
 from tests.fault.oracles import Evidence, judge, shape
 from tests.fault.plan import Plan
 from tests.fault.rig import ACCOUNT, Rig
@@ -21,7 +22,7 @@ from tests.fault.scene import Scene
 from tests.fault.upheavals import UPHEAVALS
 from tests.fault.workloads import WORKLOADS, Expected
 
-STORIES = {**WORKLOADS, **UPHEAVALS}
+STORIES = {**WORKLOADS, **UPHEAVALS, "load": load}
 REFUSALS = re.compile(r"rights|revoke|namespace-away|server-|compacted")
 """Plans in which the operator is refused something: its rights are gone, or not yet known to a fresh API server."""
 AUDIT_SETTLES = 0.2

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.fault import faketime
-from tests.fault.families import clock, crash, outage, replicas, requests, upheaval, watch
+from tests.fault.families import clock, crash, load, outage, replicas, requests, upheaval, watch
 from tests.fault.plan import Plan
 from tests.fault.report import RESULTS, begin, record, table
 from tests.fault.rig import Rig, a_rig
@@ -38,6 +38,7 @@ FAMILIES: Mapping[str, Family] = {
     "replicas": replicas.plans,
     "clock": clock.plans,
     "upheaval": upheaval.plans,
+    "load": load.plans,
 }
 
 
