@@ -75,6 +75,10 @@ test-quotas: $(STAMP) ## Three syncs at once against the documented quotas, in r
 test-storms: $(STAMP) ## Storms of faults at the sync, drawn by chance (STORMS=100)
 	@STORMS=$(or $(STORMS),25) $(BIN)/pytest tests/storms -q --timeout 1800
 
+.PHONY: test-soak
+test-soak: $(STAMP) ## Two weeks of fifty schedules in memory, 100,000 runs, with faults by chance (SEED=20261130)
+	@$(PY) -m tests.soak $(if $(SEED),--seed $(SEED))
+
 .PHONY: test-fault
 test-fault: $(STAMP) ## Every fault plan: crashes, watches, requests, outages, replicas, clocks (hours)
 	@$(PY) -m devcluster build && $(PY) -m tests.fault sweep --size release

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from contract import ExitCode, RunSummary
-from sync.errors import DatabaseError, SyncError
+from sync.errors import DatabaseError, DatabaseUnavailable, Superseded, SyncError
 from sync.launch import Launch
 from sync.outcomes import WorkspaceOutcome
 from sync.plan.retention import first_month_kept
@@ -52,9 +52,13 @@ def run(launch: Launch, reporter: Reporter) -> Ended:
             claimed = store.claim_run(launch.run, launch.spec.launch)
             if isinstance(claimed, AlreadyComplete):
                 return _repeat(claimed.summary, launch)
-            with reporter, RareSweeps(launch.clock.monotonic) as sweeps:
-                tick = _ticking(launch, reporter, sweeps)
-                outcomes = sync_workspaces(launch, store.done_by_run(launch.run), tick)
+            try:
+                with reporter, RareSweeps(launch.clock.monotonic) as sweeps:
+                    tick = _ticking(launch, reporter, sweeps)
+                    outcomes = sync_workspaces(launch, store.done_by_run(launch.run), tick)
+            except Exception as error:
+                _close(launch, error)
+                raise
             _give_up_old_months(launch)
             _settle(launch)
             verdict = of_outcomes(
@@ -77,6 +81,18 @@ def run(launch: Launch, reporter: Reporter) -> Ended:
         summary = _summary(verdict, launch, outcomes)
     launch.events.launch_ended(summary)
     return Ended(summary, verdict.exit_code)
+
+
+def _close(launch: Launch, error: Exception) -> None:
+    """Let the run's row say that no launch is at work any more, when an error of everybody ends this one."""
+    if isinstance(error, DatabaseUnavailable | Superseded):
+        return  # nobody to tell it to; or the row is another launch's by now
+    summary = _summary(of_error(error, launch.tally.counts().done), launch, ())
+    try:
+        # Dying before it, the row stands as running until the next launch takes it over, as after a kill.
+        launch.store.finish_run(launch.run, launch.spec.launch, summary, complete=False)
+    except SyncError as other:
+        _log.warning("the run's row stays as it was: %s", other)
 
 
 def _give_up_old_months(launch: Launch) -> None:

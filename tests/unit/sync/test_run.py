@@ -416,6 +416,25 @@ def test_errors_of_the_store_end_the_launch(tmp_path, caplog, error, code, error
     assert caplog.text.count("Traceback") == (1 if error_class is FailureClass.UNEXPECTED else 0)
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        pytest.param(KeyError("surprise"), [State.FAILED], id="nobody foresaw"),
+        pytest.param(DatabaseRefused("disk full"), [State.FAILED], id="refused"),
+        pytest.param(DatabaseIncompatible("newer"), [State.CANCELLED], id="incompatible"),
+        pytest.param(DatabaseUnavailable("down"), [], id="nobody to tell it to"),
+        pytest.param(Superseded("by launch 2"), [], id="another launch's row"),
+    ],
+)
+def test_the_runs_row_says_that_an_error_ended_the_launch(tmp_path, error, told):
+    house = House(spec([workspace(tmp_path)]), FakeGoogle())
+    house.store.on_write = raising(error)
+    house.run()
+    assert [(summary.state, complete) for summary, complete in house.store.summaries] == [
+        (state, False) for state in told
+    ]
+
+
 def test_a_day_that_the_probe_shows_empty_is_asked_for_once(tmp_path):
     google = FakeGoogle(rows=lambda *_: [])
     House(spec([workspace(tmp_path)]), google).run()
