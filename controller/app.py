@@ -28,6 +28,7 @@ from controller.observe.health import Facts, Server, health_routes, metrics_rout
 from controller.observe.metrics import Metrics
 from controller.scheduler import Scheduler
 from controller.table import Table
+from controller.term import Term
 from controller.watch.feed import Feed
 from controller.watch.resync import Resync
 from controller.watch.switch import Switch
@@ -38,11 +39,8 @@ if TYPE_CHECKING:
     from controller.intake import News
     from controller.settings import Settings
 
-CLOCK_CHECK_SECONDS = 10.0
 PROBLEM_CHECK_SECONDS = 15.0
 LAST_TURN_SECONDS = 3.0
-COMPARE_SECONDS = 2.0
-"""After the begin of a term: what presses is decided first, and each launch reads anew what it depends on."""
 SETTLE_SECONDS, SETTLE_ROUNDS = 10.0, 3
 """After the watch (re)started its first list is surely done, in so many times what a round of ours took, too; a resync then
 sees what vanished in between."""
@@ -78,7 +76,7 @@ class App:
                 retry_seconds=settings.lease_retry_seconds,
             ),
         )
-        gated = GatedCluster(cluster, self.is_leading)
+        gated = GatedCluster(cluster, self._may_write)
         self.skew = Skew(cluster, clock, settings.max_skew_seconds)
         self.recorder = Recorder(gated, clock, settings.identity)
         self.resync = Resync(
@@ -91,6 +89,16 @@ class App:
             settings.namespace,
             settings.switch_seconds,
             self._look_at_everything,
+        )
+        self.term = Term(
+            self.lease,
+            self.resync,
+            self.switch,
+            self.skew,
+            clock,
+            elected=settings.leader_election,
+            retry_seconds=settings.lease_retry_seconds,
+            begun=self._look_at_everything,
         )
         launcher = Launcher(
             gated,
@@ -112,9 +120,9 @@ class App:
             policy=lambda: self.switch.policy,
             site=settings.site,
             start_rate=settings.start_rate,
-            may_run=lambda: self._serving and self.is_leading(),
+            may_run=self.term.serves,
             clock_stepped=self.skew.stepped,
-            compared=lambda: self.resync.covers(self.lease.held_since),
+            compared=self.term.compared,
             max_in_flight=settings.max_in_flight,
         )
         self.feed = Feed(
@@ -127,11 +135,7 @@ class App:
         )
         self.health_port = self.metrics_port = 0
         self._problems: tuple[str, ...] = ()
-        self._serving = False
         self._started_at = clock.monotonic()
-
-    def is_leading(self) -> bool:
-        return self.lease.is_leading() if self.settings.leader_election else True
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Whatever else ends it is an error, and raised."""
@@ -144,7 +148,7 @@ class App:
                     self.recorder.run(),
                     self.switch.run(),
                     self._watch(),
-                    self._lead(),
+                    self.term.run(),
                     self._look_for_problems(),
                     self._stop_when_asked(stop),
                 ):
@@ -152,9 +156,7 @@ class App:
         except* _StopAsked:
             log.info("stopped", extra={"event": "operator.stopped"})
         finally:
-            self._serving = False
-            if self.settings.leader_election:
-                await self.lease.release()
+            await self.term.give_up()
             for server in servers:
                 await server.stop()
 
@@ -168,9 +170,7 @@ class App:
         return [health, metrics]
 
     async def _compare(self) -> None:
-        # After the first try for the Lease: who gets it at once then needs one round, not two.
-        if self.settings.leader_election:
-            await self.lease.tried.wait()
+        await self.term.tried()
         await self.resync.run()
 
     async def _watch(self) -> None:
@@ -183,37 +183,6 @@ class App:
     async def _resync_once_settled(self) -> None:
         await self.clock.sleep(self._settles_in())
         self.resync.ask()
-
-    async def _lead(self) -> None:
-        """Serve while we lead, from a table that was compared since the API server was last out of reach."""
-        while True:
-            if self.settings.leader_election:
-                await self.lease.acquire()
-                log.info("leading", extra={"event": "lease.acquired", "identity": self.settings.identity})
-                async with asyncio.TaskGroup() as group:
-                    begin = group.create_task(self._begin())
-                    await self.lease.hold(self.skew.check)
-                    begin.cancel()
-                self._serving = False
-                log.warning("not leading any more", extra={"event": "lease.lost"})
-            else:
-                await self._begin()
-                while True:
-                    await self.clock.sleep(CLOCK_CHECK_SECONDS)
-                    await self.skew.check()
-
-    async def _begin(self) -> None:
-        while not (
-            await self.skew.check()
-            and await self.switch.read()
-            and await self.resync.since(self.lease.steady_since)
-        ):
-            await self.clock.sleep(self.settings.lease_retry_seconds)
-        self.scheduler.look_at_everything()
-        self._serving = True
-        if not self.resync.covers(self.lease.held_since):
-            await self.clock.sleep(COMPARE_SECONDS)
-            self.resync.ask()
 
     async def _look_for_problems(self) -> None:
         """Until nothing is missing, and now and then after: rights can be taken away."""
@@ -230,7 +199,7 @@ class App:
     async def _stop_when_asked(self, stop: asyncio.Event) -> None:
         await stop.wait()
         log.info("stopping", extra={"event": "operator.stopping"})
-        self._serving = False
+        self.term.pause()
         resting, over = (
             asyncio.ensure_future(self.scheduler.rest()),
             asyncio.ensure_future(self.clock.sleep(LAST_TURN_SECONDS)),
@@ -239,8 +208,7 @@ class App:
         for waiting in (resting, over):
             waiting.cancel()
         # Before all else is taken down, which takes a second: another replica waits for it.
-        if self.settings.leader_election:
-            await self.lease.release()
+        await self.term.give_up()
         raise _StopAsked
 
     # -- small ties ---------------------------------------------------------------------------------------------------
@@ -258,6 +226,9 @@ class App:
 
     def _found_gone(self, kind: str, count: int) -> None:
         self.metrics.ghosts.labels(kind).inc(count)
+
+    def _may_write(self) -> bool:
+        return self.term.is_leading()
 
     def _look_at_everything(self) -> None:
         self.scheduler.look_at_everything()
@@ -290,7 +261,7 @@ class App:
                 *self.switch.policy.problems,
                 *self._unread(),
             ),
-            leading=self.is_leading(),
+            leading=self.term.is_leading(),
         )
 
 

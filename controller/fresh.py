@@ -1,8 +1,9 @@
-"""Fresh: reads anew what a launch depends on, once for all schedules of a namespace that are due in the same turn.
+"""Fresh: reads anew what a launch depends on, for up to fifty schedules of a namespace that are due in the same turn.
 
-A watch shows nothing in time for sure. What a list of the Jobs does not show does not exist, and a name that exists is
-a lock; but what another leader launched may have come and gone since its status was last seen here. So until the table
-was compared in this term, those statuses are read again too.
+A watch shows nothing in time for sure. What a list of their Jobs does not show does not exist, and a name that exists is
+a lock. The Jobs of all others are not listed: there may be a hundred thousand. What another leader launched may have
+come and gone since its status was last seen here, so until the table was compared in this term, those statuses are read
+again too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from controller.cluster.port import ClusterError
-from controller.intake import read_jobs, read_pods, read_schedule, read_schedules
+from controller.intake import read_jobs_of, read_schedule, read_schedules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from controller.table import Entry, Table
 
 FEW = 50
-"""Schedules of a namespace that are read one by one; more are listed."""
+"""Schedules of a namespace that are read one by one, more are listed; and whose Jobs are listed together."""
 
 IN_FLIGHT = 8
 """Namespaces read at a time."""
@@ -58,8 +59,9 @@ class Fresh:
                 # Statuses before Jobs: a Job that ended in between is then told by the one or shown by the other.
                 if not self._compared():
                     await self._statuses(namespace, entries)
-                await read_jobs(self._cluster, self._table, namespace)
-                await read_pods(self._cluster, self._table, namespace)
+                for start in range(0, len(entries), FEW):
+                    due = [entry.schedule for entry in entries[start : start + FEW]]
+                    await read_jobs_of(self._cluster, self._table, namespace, due)
         except ClusterError as error:
             self._metrics.failed("list")
             log.warning(

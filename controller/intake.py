@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from controller.cluster.port import NotFound
+from controller.model import names
 from controller.model.parse import parse_schedule
 from controller.model.parse_job import parse_job, parse_pod
 from controller.model.status_io import read_status
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from controller.cluster.port import Body, Cluster
     from controller.model.job import JobRecord, PodFacts
     from controller.model.schedule import Schedule
@@ -96,6 +99,36 @@ async def read_jobs(cluster: Cluster, table: Table, namespace: str) -> int:
         if not table.knows(*identity):
             job_news(body).put(table)
     return table.drop_absent_jobs(before, seen)
+
+
+async def read_jobs_of(
+    cluster: Cluster, table: Table, namespace: str, schedules: Collection[Schedule]
+) -> None:
+    """List the Jobs of these schedules and what their pods tell. Raises ClusterError, and then drops nothing.
+
+    One that is not listed may have lost its label, so it is asked for by name before it counts as gone.
+    """
+    labels = [names.label_value(schedule.name) for schedule in schedules]
+    before = [job for schedule in schedules for job in table.jobs_of(schedule.uid)]
+    seen = set()
+    async for body in cluster.list_jobs(namespace, labels):
+        identity = identity_of(body)
+        seen.add(identity[0])
+        if not table.knows(*identity):
+            job_news(body).put(table)
+    for job in before:
+        if job.uid not in seen and not await _exists(cluster, job):
+            table.drop_job(job.uid)
+    async for body in cluster.list_pods(namespace, labels):
+        pod_news(body).put(table)
+
+
+async def _exists(cluster: Cluster, job: JobRecord) -> bool:
+    try:
+        body = await cluster.get_job(job.namespace, job.name)
+    except NotFound:
+        return False
+    return identity_of(body)[0] == job.uid
 
 
 async def read_pods(cluster: Cluster, table: Table, namespace: str) -> int:

@@ -23,12 +23,14 @@ from benchmarks.schedule import figures, lag, order, runs, scale
 from benchmarks.schedule.figures import Figures, seconds
 from benchmarks.schedule.rig import SETTINGS
 
-PARTS = ("lag", "order", "runs", "idle", "scale")
+PARTS = ("lag", "amid", "order", "runs", "idle", "scale")
 SMOKE_BELOW = 100
 Peers = bool
 MOST_AT_ONCE = 100
 """Measurements of so few are made side by side; larger ones have the machine for themselves."""
 RUN_MINUTES = 5
+OLD_JOBS = 20_000
+"""Kept by ten thousand schedules with two runs a day."""
 AMONG = 10_000
 """The largest size is due among so many schedules, if it is 5,000 or more."""
 
@@ -110,6 +112,9 @@ async def measure(sizes: list[int], settings: list[str], parts: list[str], peers
         return
     if "lag" in parts:
         await measure_lag(sizes, settings, peers, keep)
+    if "amid" in parts:
+        say(f"amid: 20 due amid {OLD_JOBS} Jobs of others")
+        keep("amid", await lag.amid(20, OLD_JOBS))
     if "order" in parts:
         await measure_order(min(largest, 1000), keep)
     if "runs" in parts:

@@ -43,6 +43,16 @@ def schedule(name: str, namespace: str, cron: str, **spec: Any) -> Body:
     }
 
 
+def old_job(name: str, namespace: str) -> Body:
+    """A Job of a schedule that is not measured. Suspended, it makes no pod."""
+    made = parse_schedule(schedule(name, namespace, NEVER))
+    slot = datetime(2026, 1, 1, tzinfo=UTC)
+    body = manifest.job(Launch(f"{name}-1", "1", slot, "Cron", attempt=1, launch=1), made, Settings())
+    del body["metadata"]["ownerReferences"]
+    body["spec"]["suspend"] = True
+    return body
+
+
 def cron_job(name: str, namespace: str, cron: str, **spec: Any) -> Body:
     """Same Job, same pod, same history limits, same policy; its labels name no schedule of ours."""
     body = schedule(name, namespace, cron, **spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from typing import Any
 
@@ -45,6 +46,28 @@ async def ours(setting: str, due: int, among: int) -> Figures:
             }
 
 
+async def amid(due: int, jobs: int) -> Figures:
+    """The same for a few, amid so many Jobs of other schedules; suspended ones stand for those that have ended."""
+    async with rig("200") as made:
+        await made.api.make("jobs", (bodies.old_job(f"old-{number:06}", NAMESPACE) for number in range(jobs)))
+        with made.running() as operator:
+            slot = next_minute(30 + jobs / 1000)
+            names = [f"s-{number:05}" for number in range(due)]
+            await made.api.make(
+                "gscsyncschedules", (bodies.schedule(name, NAMESPACE, bodies.once(slot)) for name in names)
+            )
+            settled = await made.settled(names, slot.timestamp() - time.time() - 1)
+            await made.arrived("jobs", jobs + due, slot.timestamp() + PODS_PATIENCE)
+            made.trail.read()
+            return {
+                "due": due,
+                "jobs": jobs,
+                "job": spread(lags(made.trail, "jobs", slot.timestamp()), due),
+                "settled_before": settled,
+                "peak_rss_mb": operator.memory_mb()[1],
+            }
+
+
 async def cron_jobs(setting: str, due: int, among: int) -> Figures:
     async with rig(setting) as made:
         slot = next_minute(8 + among / 400)
@@ -79,8 +102,17 @@ def lags(trail: Trail, resource: str, slot: float) -> list[float]:
 
 
 def creations(trail: Trail, resource: str) -> list[Any]:
+    """Without Jobs that are another launch: when pods take longer than `pendingDeadlineSeconds`, there are some."""
     return [
         call
         for call in trail.calls
-        if call.verb == "create" and call.resource == resource and call.good and "dryRun" not in call.uri
+        if call.verb == "create"
+        and call.resource == resource
+        and call.good
+        and "dryRun" not in call.uri
+        and not (resource == "jobs" and _AGAIN.search(call.name))
     ]
+
+
+_AGAIN = re.compile(r"^s-\d+-[0-9a-f]+-\d+-(?!1$)\d+$")
+"""A Job of ours, but for the first launch of its run."""

@@ -23,7 +23,7 @@ CLUSTER_WIDE = ("--set", "clusterWide=true")
 
 async def of(due: int) -> Figures:
     teams = [f"team-{number}" for number in range(TEAMS)]
-    async with rig("200", *CLUSTER_WIDE, namespaces=teams) as made:
+    async with rig("200", *CLUSTER_WIDE, namespaces=teams, bodies_of=["pods"]) as made:
         with made.running() as operator:
             large, made_for = due * 11 // 20, due // 20
             who = [teams[0]] * large + [team for team in teams[1:] for _ in range(made_for)]

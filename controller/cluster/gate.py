@@ -29,11 +29,11 @@ class GatedCluster:
     def list_schedules(self, namespace: str) -> AsyncIterator[Body]:
         return self._cluster.list_schedules(namespace)
 
-    def list_jobs(self, namespace: str) -> AsyncIterator[Body]:
-        return self._cluster.list_jobs(namespace)
+    def list_jobs(self, namespace: str, schedules: Sequence[str] = ()) -> AsyncIterator[Body]:
+        return self._cluster.list_jobs(namespace, schedules)
 
-    def list_pods(self, namespace: str) -> AsyncIterator[Body]:
-        return self._cluster.list_pods(namespace)
+    def list_pods(self, namespace: str, schedules: Sequence[str] = ()) -> AsyncIterator[Body]:
+        return self._cluster.list_pods(namespace, schedules)
 
     async def get_schedule(self, namespace: str, name: str) -> Body:
         return await self._cluster.get_schedule(namespace, name)

@@ -104,14 +104,14 @@ class MemoryCluster:
         for body in self._list("list_schedules", SCHEDULE, namespace):
             yield body
 
-    async def list_jobs(self, namespace: str) -> AsyncIterator[Body]:
+    async def list_jobs(self, namespace: str, schedules: Sequence[str] = ()) -> AsyncIterator[Body]:
         for body in self._list("list_jobs", JOB, namespace):
-            if _ours(body):
+            if _ours(body, schedules):
                 yield body
 
-    async def list_pods(self, namespace: str) -> AsyncIterator[Body]:
+    async def list_pods(self, namespace: str, schedules: Sequence[str] = ()) -> AsyncIterator[Body]:
         for body in self._list("list_pods", POD, namespace):
-            if _ours(body):
+            if _ours(body, schedules):
                 yield body
 
     async def get_schedule(self, namespace: str, name: str) -> Body:
@@ -250,8 +250,11 @@ class MemoryCluster:
         return self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _ours(body: Body) -> bool:
-    return bool((body["metadata"].get("labels") or {}).get(names.LABEL_MANAGED_BY) == names.MANAGED_BY)
+def _ours(body: Body, schedules: Sequence[str]) -> bool:
+    labels = body["metadata"].get("labels") or {}
+    return labels.get(names.LABEL_MANAGED_BY) == names.MANAGED_BY and (
+        not schedules or labels.get(names.LABEL_SCHEDULE) in schedules
+    )
 
 
 def _merge(old: Any, patch: Any) -> Any:

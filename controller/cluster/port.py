@@ -79,11 +79,15 @@ class Cluster(Protocol):
     def list_schedules(self, namespace: str) -> AsyncIterator[Body]:
         """List all schedules, in chunks of 500, from a consistent read."""
 
-    def list_jobs(self, namespace: str) -> AsyncIterator[Body]:
-        """List the Jobs with our managed-by label, in chunks of 500, from a consistent read."""
+    def list_jobs(self, namespace: str, schedules: Sequence[str] = ()) -> AsyncIterator[Body]:
+        """List the Jobs with our managed-by label, in chunks of 500, from a consistent read.
 
-    def list_pods(self, namespace: str) -> AsyncIterator[Body]:
-        """List the pods with our managed-by label."""
+        `schedules` leaves only those labelled with one of these, some fifty at most; the API server's memory answers that,
+        however many others there are.
+        """
+
+    def list_pods(self, namespace: str, schedules: Sequence[str] = ()) -> AsyncIterator[Body]:
+        """List the pods with our managed-by label, in the same way."""
 
     async def get_schedule(self, namespace: str, name: str) -> Body: ...
 

@@ -5,7 +5,7 @@ Here is also what of the Scheduler is retold: the loop, for one schedule.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from controller.act.launcher import Done, Launcher, Work
 from controller.act.progress import only_launched
 from controller.cluster.port import Body
 from controller.decide.decide import decide
-from controller.intake import read_jobs, read_pods, read_schedule, read_schedules
+from controller.intake import read_jobs, read_jobs_of, read_pods, read_schedule, read_schedules
 from controller.model.policy import Policy, Site
 from controller.owed import Owed
 from controller.queues import Queues
@@ -56,14 +56,14 @@ class Line:
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    async def list_jobs(self, _namespace: str) -> AsyncIterator[Body]:
+    async def list_jobs(self, _namespace: str, _schedules: Sequence[str] = ()) -> AsyncIterator[Body]:
         for job in await Ask(Request("list_jobs")):
             if is_neighbour(job):
                 yield neighbours_body(job)
             elif job.ours:
                 yield job_body(job)
 
-    async def list_pods(self, _namespace: str) -> AsyncIterator[Body]:
+    async def list_pods(self, _namespace: str, _schedules: Sequence[str] = ()) -> AsyncIterator[Body]:
         for job in await Ask(Request("list_pods")):
             for body in pod_bodies(job):
                 yield body
@@ -118,8 +118,7 @@ class Loop:
         if work.decision.needs_fresh_jobs:
             if not self._compared:
                 await read_schedule(self._line, self._table, work.entry)
-            await read_jobs(self._line, self._table, NAMESPACE)
-            await read_pods(self._line, self._table, NAMESPACE)
+            await read_jobs_of(self._line, self._table, NAMESPACE, [work.entry.schedule])
             work = self._decide(fresh=True)
             assert not work.decision.needs_fresh_jobs, "asked for a list that it has"
         _, full = self._queues.split([work], self._clock.now())

@@ -73,6 +73,15 @@ async def only_jobs_of_ours_are_listed_but_any_can_be_read(bench: Bench) -> None
         await bench.cluster.get_job(bench.namespace, "nobodys")
 
 
+async def jobs_of_some_schedules_are_listed_without_the_others(bench: Bench) -> None:
+    for name in ("wanted", "unwanted", "also-wanted"):
+        body = await job_for(bench, await bench.make_schedule(name), f"job-of-{name}")
+        await bench.cluster.create_job(bench.namespace, body)
+    listed = await names_of(bench.cluster.list_jobs(bench.namespace, ["wanted", "also-wanted", "none"]))
+    assert sorted(listed) == ["job-of-also-wanted", "job-of-wanted"]
+    assert await names_of(bench.cluster.list_pods(bench.namespace, ["none"])) == []
+
+
 async def a_delete_takes_the_very_job_that_was_meant(bench: Bench) -> None:
     made = await bench.cluster.create_job(
         bench.namespace, await job_for(bench, await bench.make_schedule("deletes"), "doomed")
@@ -195,6 +204,7 @@ CASES = (
     a_schedule_is_listed_and_read,
     a_job_is_created_once,
     only_jobs_of_ours_are_listed_but_any_can_be_read,
+    jobs_of_some_schedules_are_listed_without_the_others,
     a_delete_takes_the_very_job_that_was_meant,
     a_status_is_written_from_the_present_version_only,
     of_many_writers_from_one_version_one_wins,

@@ -110,14 +110,14 @@ async def test_a_lost_lease_stops_it_and_a_new_term_begins_with_a_resync(cluster
     stop = asyncio.Event()
     app = App(settings(tmp_path, lease_seconds=1, lease_renew_seconds=0.6), cluster, SystemClock())
     running = asyncio.create_task(app.run(stop))
-    await until(lambda: app._serving)
+    await until(app.term.serves)
     cluster.change(
         LEASE, "default", "gsc-sync-operator", {"spec": {"holderIdentity": "other", "renewTime": "x"}}
     )
-    await until(lambda: not app._serving)
-    assert not app.is_leading()
+    await until(lambda: not app.term.serves())
+    assert not app.term.is_leading()
     before = cluster.calls.count("list_schedules")
-    await until(lambda: app._serving)
+    await until(app.term.serves)
     await until(lambda: cluster.calls.count("list_schedules") > before)
     stop.set()
     await running

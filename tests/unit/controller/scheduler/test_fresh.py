@@ -1,0 +1,81 @@
+"""Before a launch the Jobs of the schedules that are due are read anew, and of no others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from controller.cluster.memory import JOB, MemoryCluster
+from controller.fresh import FEW
+from tests.unit.controller.house import House
+
+
+class AskedCluster(MemoryCluster):
+    """Remembers of which schedules Jobs were listed."""
+
+    def __init__(self, clock) -> None:
+        super().__init__(clock)
+        self.asked: list[tuple[str, ...]] = []
+
+    async def list_jobs(self, namespace: str, schedules: Any = ()) -> Any:
+        self.asked.append(tuple(schedules))
+        async for body in super().list_jobs(namespace, schedules):
+            yield body
+
+
+@pytest.fixture
+def cluster(clock) -> AskedCluster:
+    return AskedCluster(clock)
+
+
+@pytest.fixture
+def house(cluster, clock) -> House:
+    return House(cluster, clock)
+
+
+async def test_only_the_jobs_of_those_that_are_due_are_listed(house, cluster) -> None:
+    for name in ("one", "two"):
+        house.apply(name)
+    house.apply("later", schedule="0 5 * * *")
+    await house.settle()
+    cluster.asked.clear()
+    await house.at(4)
+    assert cluster.asked == [("one", "two")]
+
+
+async def test_many_are_asked_for_in_parts(house, cluster) -> None:
+    for number in range(FEW + 2):
+        house.apply(f"s{number:02}")
+    await house.settle()
+    cluster.asked.clear()
+    await house.at(4)
+    assert [len(names) for names in cluster.asked] == [FEW, 2]
+    assert len(house.jobs()) == FEW + 2
+
+
+async def test_a_job_that_lost_its_label_is_not_taken_for_gone(house, cluster) -> None:
+    house.apply(schedule="*/2 * * * *", concurrencyPolicy="Allow")
+    await house.settle()
+    await house.at(4)
+    (job,) = house.jobs()
+    name = job["metadata"]["name"]
+    cluster.subscribers.clear()
+    cluster.change(JOB, "team", name, {"metadata": {"labels": {"gscsync.io/schedule": "changed"}}})
+    cluster.calls.clear()
+    await house.at(4, 2)
+    assert "get_job" in cluster.calls
+    assert len(house.jobs()) == 2
+    assert name in {launch.job_name for launch in house.status().active}, "the first still runs"
+
+
+async def test_a_job_that_is_gone_unseen_is_found_out(house, cluster) -> None:
+    house.apply(schedule="*/2 * * * *", concurrencyPolicy="Allow")
+    await house.settle()
+    await house.at(4)
+    (job,) = house.jobs()
+    cluster.subscribers.clear()
+    cluster.remove(JOB, "team", job["metadata"]["name"])
+    await house.at(4, 2)
+    assert sorted(it["metadata"]["labels"]["gscsync.io/launch"] for it in house.jobs()) == ["1", "2"]
+    assert house.status().counters.unknown == 1
