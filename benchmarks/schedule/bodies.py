@@ -45,7 +45,9 @@ def schedule(name: str, namespace: str, cron: str, **spec: Any) -> Body:
 
 def old_job(name: str, namespace: str) -> Body:
     """A Job of a schedule that is not measured. Suspended, it makes no pod."""
-    made = parse_schedule(schedule(name, namespace, NEVER))
+    of = schedule(name, namespace, NEVER)
+    of["metadata"]["uid"] = "00000000-0000-0000-0000-000000000000"
+    made = parse_schedule(of)
     slot = datetime(2026, 1, 1, tzinfo=UTC)
     body = manifest.job(Launch(f"{name}-1", "1", slot, "Cron", attempt=1, launch=1), made, Settings())
     del body["metadata"]["ownerReferences"]
