@@ -183,7 +183,7 @@ MUTANTS = (
     Mutant(
         "old knowledge trusted after a take-over",
         "standing by",
-        ("one Job per launch",),
+        ("suspended starts nothing", "one Job per launch"),
         (
             Change(
                 "controller/intake.py",

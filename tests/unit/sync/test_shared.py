@@ -107,7 +107,11 @@ def two(tmp_path, **fields):
     """Two workspaces with refresh tokens of their own, each seeing the same property."""
     other = {**AUTHORIZED_USER, "refresh_token": "hush-other"}
     places = [workspace(tmp_path, "acme"), workspace(tmp_path, "beta", other)]
-    return spec(places, limits=Limits(concurrency=1, requests_per_second_per_property=100), **fields)
+    return spec(
+        places,
+        limits=Limits(concurrency=1, cells_per_property=1, requests_per_second_per_property=100),
+        **fields,
+    )
 
 
 def test_fault_51_a_property_of_two_accounts_is_fetched_once(tmp_path):
