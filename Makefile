@@ -76,7 +76,7 @@ test-storms: $(STAMP) ## Storms of faults at the sync, drawn by chance (STORMS=1
 	@STORMS=$(or $(STORMS),25) $(BIN)/pytest tests/storms -q --timeout 1800
 
 .PHONY: test-soak
-test-soak: $(STAMP) ## Two weeks of fifty schedules in memory, 100,000 runs, with faults by chance (SEED=20261130)
+test-soak: $(STAMP) ## Two weeks of fifty schedules in memory, 100,000 runs, with faults by chance (an hour; SEED=20261130)
 	@$(PY) -m tests.soak $(if $(SEED),--seed $(SEED))
 
 .PHONY: test-fault
