@@ -76,13 +76,10 @@ class App:
                 retry_seconds=settings.lease_retry_seconds,
             ),
         )
-        gated = GatedCluster(cluster, self._may_write)
         self.skew = Skew(cluster, clock, settings.max_skew_seconds)
-        self.recorder = Recorder(gated, clock, settings.identity)
         self.resync = Resync(
             cluster, self.table, clock, settings.watched, settings.resync_seconds, self._found_gone
         )
-        writer = StatusWriter(gated, self.table)
         self.switch = Switch(
             cluster,
             clock,
@@ -100,6 +97,9 @@ class App:
             retry_seconds=settings.lease_retry_seconds,
             begun=self._look_at_everything,
         )
+        gated = GatedCluster(cluster, self.term.is_leading)
+        self.recorder = Recorder(gated, clock, settings.identity)
+        writer = StatusWriter(gated, self.table)
         launcher = Launcher(
             gated,
             self.table,
@@ -226,9 +226,6 @@ class App:
 
     def _found_gone(self, kind: str, count: int) -> None:
         self.metrics.ghosts.labels(kind).inc(count)
-
-    def _may_write(self) -> bool:
-        return self.term.is_leading()
 
     def _look_at_everything(self) -> None:
         self.scheduler.look_at_everything()

@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from controller.cluster.port import NotFound
+from controller.cluster.port import NotFound, job_exists
 from controller.model import names
 from controller.model.parse import parse_schedule
 from controller.model.parse_job import parse_job, parse_pod
 from controller.model.status_io import read_status
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from controller.cluster.port import Body, Cluster
     from controller.model.job import JobRecord, PodFacts
@@ -73,12 +73,8 @@ def pod_news(body: Body, *, deleted: bool = False) -> News:
 
 async def read_schedules(cluster: Cluster, table: Table, namespace: str) -> int:
     """List, put, drop ghosts; how many ghosts there were. Raises ClusterError, and then drops nothing."""
-    before, seen = table.schedule_uids(namespace), set()
-    async for body in cluster.list_schedules(namespace):
-        identity = identity_of(body)
-        seen.add(identity[0])
-        if not table.knows(*identity):
-            schedule_news(body).put(table)
+    before = table.schedule_uids(namespace)
+    seen = await _take_in(cluster.list_schedules(namespace), table, schedule_news)
     return table.drop_absent_schedules(before, seen)
 
 
@@ -92,12 +88,8 @@ async def read_schedule(cluster: Cluster, table: Table, entry: Entry) -> None:
 
 
 async def read_jobs(cluster: Cluster, table: Table, namespace: str) -> int:
-    before, seen = table.job_uids(namespace), set()
-    async for body in cluster.list_jobs(namespace):
-        identity = identity_of(body)
-        seen.add(identity[0])
-        if not table.knows(*identity):
-            job_news(body).put(table)
+    before = table.job_uids(namespace)
+    seen = await _take_in(cluster.list_jobs(namespace), table, job_news)
     return table.drop_absent_jobs(before, seen)
 
 
@@ -110,37 +102,31 @@ async def read_jobs_of(
     """
     labels = [names.label_value(schedule.name) for schedule in schedules]
     before = [job for schedule in schedules for job in table.jobs_of(schedule.uid)]
-    seen = set()
-    async for body in cluster.list_jobs(namespace, labels):
-        identity = identity_of(body)
-        seen.add(identity[0])
-        if not table.knows(*identity):
-            job_news(body).put(table)
+    seen = await _take_in(cluster.list_jobs(namespace, labels), table, job_news)
     for job in before:
-        if job.uid not in seen and not await _exists(cluster, job):
+        if job.uid not in seen and not await job_exists(cluster, job.namespace, job.name, job.uid):
             table.drop_job(job.uid)
-    async for body in cluster.list_pods(namespace, labels):
-        pod_news(body).put(table)
-
-
-async def _exists(cluster: Cluster, job: JobRecord) -> bool:
-    try:
-        body = await cluster.get_job(job.namespace, job.name)
-    except NotFound:
-        return False
-    return identity_of(body)[0] == job.uid
+    await _take_in(cluster.list_pods(namespace, labels), table, pod_news)
 
 
 async def read_pods(cluster: Cluster, table: Table, namespace: str) -> int:
-    before, seen = table.pod_uids(namespace), set()
-    async for body in cluster.list_pods(namespace):
-        news = pod_news(body)
-        seen.add(news.uid)
-        news.put(table)
+    before = table.pod_uids(namespace)
+    seen = await _take_in(cluster.list_pods(namespace), table, pod_news)
     gone = [(job_uid, pod_uid) for job_uid, pod_uid in before if pod_uid not in seen]
     for job_uid, pod_uid in gone:
         table.lose_pod(job_uid, pod_uid)
     return len(gone)
+
+
+async def _take_in(listed: AsyncIterator[Body], table: Table, news_of: Callable[[Body], News]) -> set[str]:
+    """Put what is listed into the table; the UIDs of all that was there."""
+    seen = set()
+    async for body in listed:
+        identity = identity_of(body)
+        seen.add(identity[0])
+        if not table.knows(*identity):
+            news_of(body).put(table)
+    return seen
 
 
 def identity_of(body: Body) -> tuple[str, str]:

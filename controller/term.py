@@ -69,7 +69,7 @@ class Term:
         while True:
             if self._elected:
                 await self._lease.acquire()
-                log.info("leading", extra={"event": "lease.acquired"})
+                log.info("leading", extra={"event": "lease.acquired", "identity": self._lease.identity})
                 async with asyncio.TaskGroup() as group:
                     begin = group.create_task(self._begin())
                     await self._lease.hold(self._skew.check)

@@ -22,6 +22,7 @@ from controller.cluster.port import (
     Refused,
     Throttled,
     Unavailable,
+    job_exists,
 )
 from controller.decide.decide import after_create
 from controller.model.decision import CreateResult
@@ -175,18 +176,11 @@ class Launcher:
             await self._cluster.delete_job(namespace, name, uid)
         except (NotFound, Conflict) as error:
             # Gone already, or another object took the name. Were it only said so, it would run on with nobody to end it.
-            if await self._exists(namespace, name, uid):
+            if await job_exists(self._cluster, namespace, name, uid):
                 raise Unavailable(f"Job {name} is still there: {error}"[:512]) from error
             self._table.drop_job(uid)
         else:
             self._table.condemn_job(uid)
-
-    async def _exists(self, namespace: str, name: str, uid: str) -> bool:
-        try:
-            body = await self._cluster.get_job(namespace, name)
-        except NotFound:
-            return False
-        return str((body.get("metadata") or {}).get("uid")) == uid
 
 
 def _record(answer: Body) -> JobRecord:

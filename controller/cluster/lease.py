@@ -57,6 +57,10 @@ class Lease:
         self.tried = asyncio.Event()
         """Set once it was asked for, whatever came of it."""
 
+    @property
+    def identity(self) -> str:
+        return self._terms.identity
+
     def is_leading(self) -> bool:
         held = self._renewed_at
         return held is not None and self._clock.monotonic() - held < self._terms.renew_deadline_seconds

@@ -123,3 +123,12 @@ class Cluster(Protocol):
         """Say what is missing for us to serve: CRD not served, verbs not allowed; sentences with the next step."""
 
     async def close(self) -> None: ...
+
+
+async def job_exists(cluster: Cluster, namespace: str, name: str, uid: str) -> bool:
+    """Whether this very Job is there, and not another one of its name. Raises ClusterError when nobody can say."""
+    try:
+        body = await cluster.get_job(namespace, name)
+    except NotFound:
+        return False
+    return str((body.get("metadata") or {}).get("uid")) == uid

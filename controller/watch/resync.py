@@ -46,8 +46,6 @@ class Resync:
         self._completed_at: float | None = None
         self._began_at: float | None = None
         self._one = asyncio.Lock()
-        self.took = 0.0
-        """Seconds, of the last complete round."""
         self.done = asyncio.Event()
         """Set once the first round is complete."""
         self.refused: dict[str, str] = {}
@@ -56,6 +54,13 @@ class Resync:
     def ask(self) -> None:
         """Have a round now rather than at its time."""
         self._asked.set()
+
+    @property
+    def took(self) -> float:
+        """Seconds, of the last complete round."""
+        if self._began_at is None or self._completed_at is None:
+            return 0.0
+        return self._completed_at - self._began_at
 
     def age(self) -> float | None:
         return None if self._completed_at is None else self._clock.monotonic() - self._completed_at
@@ -105,7 +110,6 @@ class Resync:
         if complete:
             self._table.drop_orphan_pods()
             self._began_at, self._completed_at = started, self._clock.monotonic()
-            self.took = self._completed_at - started
             self.done.set()
             log.debug(
                 "resync complete",

@@ -1,4 +1,4 @@
-"""A day of a small house, as `make test-soak` lives through weeks of a bigger one."""
+"""Hours of a small house, as `make test-soak` lives through weeks of a bigger one."""
 
 from tests.soak.soak import Soak
 

@@ -20,6 +20,19 @@ async def settled(house: House) -> House:
     return house
 
 
+async def with_many_at_rest(cluster, clock) -> House:
+    house = House(cluster, clock)
+    for number in range(QUIET):
+        house.apply(f"q{number:02}", **YEARLY)
+    house.apply()
+    return await settled(house)
+
+
+def quiet_left(house: House) -> int:
+    """How many of those that can wait were not looked at yet."""
+    return len(house.table._later)
+
+
 async def standing_by(house: House) -> Kit:
     """Another replica that has listed everything, and from now on sees nothing."""
     leading = tuple(house.cluster.subscribers)
@@ -31,25 +44,18 @@ async def standing_by(house: House) -> Kit:
 
 
 async def test_after_a_start_the_first_turn_is_for_who_is_due(cluster, clock) -> None:
-    house = House(cluster, clock)
-    for number in range(QUIET):
-        house.apply(f"q{number:02}", **YEARLY)
-    house.apply()
-    await settled(house)
+    house = await with_many_at_rest(cluster, clock)
     await clock.advance(31)
     await house.restart()
     house.scheduler.later = LATER
     await house.run_once()
     assert [job["metadata"]["labels"]["gscsync.io/schedule"] for job in house.jobs()] == ["marketing"]
     assert house.table.wake.is_set(), "others are still to be looked at"
+    assert quiet_left(house) == QUIET
 
 
 async def test_a_slot_that_comes_due_meanwhile_waits_for_one_share_of_them(cluster, clock) -> None:
-    house = House(cluster, clock)
-    for number in range(QUIET):
-        house.apply(f"q{number:02}", **YEARLY)
-    house.apply()
-    await settled(house)
+    house = await with_many_at_rest(cluster, clock)
     await house.restart()
     house.scheduler.later = LATER
     # Its alarm is set when it is looked at; it was not the last to be made known.
@@ -60,6 +66,7 @@ async def test_a_slot_that_comes_due_meanwhile_waits_for_one_share_of_them(clust
     await house.run_once()
     assert len(house.jobs()) == 1
     assert house.table.wake.is_set()
+    assert quiet_left(house) == QUIET - LATER
     await house.settle()
     assert "patch_status" in house.cluster.calls, "what was launched"
 
