@@ -64,7 +64,7 @@ class Dlt:
     def rows(self, ground: Ground, connection: psycopg.Connection[Any]) -> Rows:
         del ground
         for *key, clicks, impressions, position in connection.execute(
-            "SELECT to_char(date, 'YYYY-MM-DD'), page, query, country, device, clicks, impressions, position"
+            "SELECT left(date::text, 10), page, query, country, device, clicks, impressions, position"
             " FROM dlt_bench.search_analytics"
         ):
             day, page, query, country, device = key

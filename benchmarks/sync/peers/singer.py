@@ -77,7 +77,7 @@ class Singer:
     def rows(self, ground: Ground, connection: psycopg.Connection[Any]) -> Rows:
         del ground
         for *key, clicks, impressions, position in connection.execute(
-            "SELECT to_char(date, 'YYYY-MM-DD'), page, query, country, device, clicks, impressions, position"
+            "SELECT left(date::text, 10), page, query, country, device, clicks, impressions, position"
             " FROM singer.performance_report_custom WHERE search_type = 'web'"
         ):
             day, page, query, country, device = key
