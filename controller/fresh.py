@@ -3,7 +3,7 @@
 A watch shows nothing in time for sure. What a list of their Jobs does not show does not exist, and a name that exists is
 a lock. The Jobs of all others are not listed: there may be a hundred thousand. What another leader launched may have
 come and gone since its status was last seen here, so until the table was compared in this term, those statuses are read
-again too.
+again too. So is each schedule whose Job is gone: the Job may have been collected because its schedule was deleted.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from controller.cluster.port import Cluster
+    from controller.model.status import Status
     from controller.observe.metrics import Metrics
     from controller.table import Entry, Table
 
@@ -38,12 +39,15 @@ class Fresh:
         table: Table,
         metrics: Metrics,
         compared: Callable[[], bool],
+        status_of: Callable[[Entry], Status],
     ) -> None:
+        """`status_of` tells the status that is decided on: what is still to be written of it included."""
         self._cluster = cluster
         self._table = table
         self._metrics = metrics
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
         self._compared = compared
+        self._status_of = status_of
 
     async def read(self, unsure: Iterable[Entry]) -> set[str]:
         """Read what these depend on into the table; the namespaces of which all could be read."""
@@ -62,6 +66,8 @@ class Fresh:
                 for start in range(0, len(entries), FEW):
                     due = [entry.schedule for entry in entries[start : start + FEW]]
                     await read_jobs_of(self._cluster, self._table, namespace, due)
+                for entry in filter(self._misses_a_job, entries):
+                    await read_schedule(self._cluster, self._table, entry)
         except ClusterError as error:
             self._metrics.failed("list")
             log.warning(
@@ -76,3 +82,7 @@ class Fresh:
         else:
             for entry in entries:
                 await read_schedule(self._cluster, self._table, entry)
+
+    def _misses_a_job(self, entry: Entry) -> bool:
+        there = {job.name for job in self._table.jobs_of(entry.schedule.uid)}
+        return any(launch.job_name not in there for launch in self._status_of(entry).active)

@@ -78,11 +78,11 @@ class Scheduler:
         self._may_run = may_run
         self._clock_stepped = clock_stepped
         self._decide = decider
-        self._fresh = Fresh(cluster, table, metrics, compared)
         self._alarms = Alarms(clock)
         self._carrier = Carrier(
             table, launcher, metrics, clock, self._alarms, Pace(start_rate, clock), max_in_flight
         )
+        self._fresh = Fresh(cluster, table, metrics, compared, self._carrier.owed.base)
         self._offset = self._wall_offset()
         self._was_held = ""
         self._policy = policy

@@ -152,7 +152,7 @@ class Api:
     def _query(self, call: Call, account: Account, mask: Tree, fault: Fault | None, *, gzip: bool) -> Answer:
         if not call.valid_json:
             raise errors.bad_request("Invalid JSON payload received. Parse error.")
-        query = parse_query(call.body)
+        query = parse_query(call.body, tolerant=self.config.unknown_members == "ignore")
         check(mask, _QUERY_FIELDS)
         now = self.clock.now()
         prop = self.dataset.property_of(call.site)

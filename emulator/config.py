@@ -118,6 +118,8 @@ class Config(Model):
     """How often Google counted anew: from 1 on, every tenth row of every day has other numbers, other ones each time."""
     published_anew: frozenset[date] = frozenset()
     """Days whose settled rows are those that the fresh stage had shown: some vanish, some appear, some change."""
+    unknown_members: Literal["refuse", "ignore"] = "refuse"
+    """Of a query. A strict stand-in finds slips of the pen; some programs in use send members that nobody documents."""
     zero_rows: bool = False
     """Days without data appear as rows of zeros in answers grouped by date alone, and in totals."""
     gzip: bool = True

@@ -51,12 +51,12 @@ class Query:
     data_state: str = "final"
 
 
-def parse_query(body: object) -> Query:
-    """Check a request body; raises ApiError with status 400."""
+def parse_query(body: object, *, tolerant: bool = False) -> Query:
+    """Check a request body; raises ApiError with status 400. `tolerant`: unknown members are passed over."""
     if not isinstance(body, dict):
         raise bad_request("Invalid JSON payload received. Root element must be a message.")
     for name in body:
-        if name not in FIELDS:
+        if name not in FIELDS and not tolerant:
             raise bad_request(f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.')
     start, end = _day(body, "startDate", "start_date"), _day(body, "endDate", "end_date")
     if start > end:

@@ -40,6 +40,7 @@ def config_of(size: Size, state: str) -> Config:
             for name, kind in ACCOUNTS.items()
         ),
         fresh_days=0,
+        unknown_members="ignore",  # Airbyte's source sends two
         cache_megabytes=1024,
         **STATES[state],
     )

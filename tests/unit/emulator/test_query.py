@@ -171,3 +171,10 @@ def test_by_property_with_page_names_the_parameter() -> None:
 def test_a_body_that_is_no_object_is_refused(body: object) -> None:
     with pytest.raises(ApiError, match="Root element"):
         parse_query(body)
+
+
+def test_unknown_members_are_passed_over_when_told_so() -> None:
+    odd = GOOD | {"$parameters": {"search_types": ["web"]}}
+    with pytest.raises(ApiError, match="Unknown name"):
+        parse_query(odd)
+    assert parse_query(odd, tolerant=True) == parse_query(GOOD)

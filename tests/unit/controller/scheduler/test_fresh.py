@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.cluster.memory import JOB, MemoryCluster
+from controller.cluster.memory import JOB, SCHEDULE, MemoryCluster
 from controller.fresh import FEW
 from tests.unit.controller.house import House
 
@@ -79,3 +79,17 @@ async def test_a_job_that_is_gone_unseen_is_found_out(house, cluster) -> None:
     await house.at(4, 2)
     assert sorted(it["metadata"]["labels"]["gscsync.io/launch"] for it in house.jobs()) == ["1", "2"]
     assert house.status().counters.unknown == 1
+
+
+async def test_a_job_collected_with_its_schedule_is_not_launched_again(house, cluster) -> None:
+    """Its deletion is seen, and that of the schedule not yet: the watch is late."""
+    house.apply()
+    await house.settle()
+    await house.at(4)
+    (see,) = cluster.subscribers
+    cluster.subscribers[:] = [lambda kind, what, body: see(kind, what, body) if kind == JOB else None]
+    cluster.remove(SCHEDULE, "team", "marketing")
+    assert len(house.table) == 1
+    await house.drain()
+    assert house.jobs() == []
+    assert len(house.table) == 0
