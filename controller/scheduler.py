@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -160,7 +161,7 @@ class Scheduler:
                 (
                     *self._alarms.due(),
                     *self._table.take_changed(later=self.later),
-                    *self.queues.with_room(self._clock.now()),
+                    *self.queues.with_room(self._now()),
                 )
             )
             if not self._alarms.rests(uid) and not self._hands.hold(uid)
@@ -176,7 +177,7 @@ class Scheduler:
                         entry.schedule.uid, "its state could not be read anew", longest=PASSING_SECONDS
                     )
             works += (await self._decide_all(sure, held, fresh=True))[0]
-        works, full = self.queues.split(works, self._clock.now())
+        works, full = self.queues.split(works, self._now())
         if full:
             works += (await self._decide_all(full, held, fresh=True, queued=full))[0]
         created = await asyncio.gather(*(self._carrier.create(work) for work in works))
@@ -205,7 +206,7 @@ class Scheduler:
                     entry.schedule,
                     self._carrier.owed.base(entry),
                     self._table.jobs_of(uid),
-                    self._clock.now(),
+                    self._now(),
                     jobs_fresh=fresh,
                     held=held,
                     queued=queued.get(uid, ""),
@@ -224,6 +225,10 @@ class Scheduler:
         return works, unsure
 
     # -- the clock ----------------------------------------------------------------------------------------------------
+
+    def _now(self) -> datetime:
+        """By the clock that this turn began with: one that steps while something is read decides nothing."""
+        return datetime.fromtimestamp(self._offset + self._clock.monotonic(), UTC)
 
     def _wall_offset(self) -> float:
         return self._clock.now().timestamp() - self._clock.monotonic()

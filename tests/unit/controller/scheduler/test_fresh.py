@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,9 +19,12 @@ class AskedCluster(MemoryCluster):
     def __init__(self, clock) -> None:
         super().__init__(clock)
         self.asked: list[tuple[str, ...]] = []
+        self.meanwhile: list[Callable[[], None]] = []
 
     async def list_jobs(self, namespace: str, schedules: Any = ()) -> Any:
         self.asked.append(tuple(schedules))
+        while self.meanwhile:
+            self.meanwhile.pop()()
         async for body in super().list_jobs(namespace, schedules):
             yield body
 
@@ -93,3 +98,14 @@ async def test_a_job_collected_with_its_schedule_is_not_launched_again(house, cl
     await house.drain()
     assert house.jobs() == []
     assert len(house.table) == 0
+
+
+async def test_a_clock_that_steps_while_jobs_are_read_decides_nothing(house, cluster, clock) -> None:
+    """By ten years: the slots that it would bring are not due."""
+    house.apply()
+    await house.settle()
+    await clock.advance(3600 * 4)
+    cluster.meanwhile = [lambda: clock.step(315_360_000)]
+    await house.run_once()
+    (launch,) = house.status().active
+    assert launch.run_id == str(int(datetime(2026, 11, 26, 4, tzinfo=UTC).timestamp()) // 60)
