@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
-from rich.console import Console
-from rich.logging import RichHandler
 
 from sync.redact import escape_controls, redact
 from sync.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 AUDIT = "gsc.audit"
 
@@ -78,9 +79,9 @@ def configure(settings: Settings, stream: TextIO, console: Console | None, bound
         handler = logging.StreamHandler(stream)
         handler.setFormatter(JsonLines())
     elif console is not None:
-        handler = RichHandler(
-            console=console, show_path=False, markup=False, rich_tracebacks=False, highlighter=None
-        )
+        from sync.terminal import handler_of  # noqa: PLC0415 - a pod needs none of it
+
+        handler = handler_of(console)
         handler.setFormatter(TextLines("%(message)s"))
     else:
         handler = logging.StreamHandler(stream)

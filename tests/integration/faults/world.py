@@ -25,9 +25,9 @@ from click.testing import CliRunner
 
 from contract import FailureClass, Limits, PropertyFilter, RunSpec, RunSummary, State, Workspace
 from emulator import Account, Config, EmulatorThread, Property, pacific_day, stage_of
-from sync.__main__ import World as Surroundings
-from sync.__main__ import cli
 from sync.clock import Clock, SystemClock
+from sync.command import World as Surroundings
+from sync.command import cli
 from sync.quota.memory import MemoryQuotaTable
 from sync.store.port import Store
 from sync.store.postgres import PostgresStore

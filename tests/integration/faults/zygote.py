@@ -57,7 +57,7 @@ def zygote() -> Iterator[Zygote]:
 
 def _main() -> None:
     import sync.store.postgres  # noqa: F401, PLC0415 - loaded here so that no child has to
-    from sync.__main__ import cli  # noqa: PLC0415
+    from sync.command import cli  # noqa: PLC0415
 
     for line in sys.stdin:
         order = json.loads(line)

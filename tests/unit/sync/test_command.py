@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contract import ExitCode, FailureClass, RunSummary, State
-from sync.__main__ import World, cli
+from sync.command import World, cli
 from sync.errors import ConfigurationError, DatabaseRefused
 from sync.logs import AUDIT
 from sync.settings import load

@@ -19,11 +19,12 @@ from sync.errors import CredentialsError, PropertyError
 from sync.logs import AUDIT, configure
 from sync.outcomes import Ending, PropertyOutcome, WorkspaceOutcome, conclude
 from sync.plan.cells import Cell, CellResult, FetchedCell
-from sync.progress import LogReporter, TerminalReporter
+from sync.progress import LogReporter
 from sync.redact import clean, escape_controls, redact
 from sync.settings import Settings
 from sync.show import show_summary
 from sync.tally import Tally
+from sync.terminal import TerminalReporter
 from sync.verdict import Verdict
 from tests.unit.sync.fakes import clock, spec, workspace
 
