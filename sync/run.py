@@ -56,18 +56,18 @@ def run(launch: Launch, reporter: Reporter) -> Ended:
                 with reporter, RareSweeps(launch.clock.monotonic) as sweeps:
                     tick = _ticking(launch, reporter, sweeps)
                     outcomes = sync_workspaces(launch, store.done_by_run(launch.run), tick)
+                _give_up_old_months(launch)
+                _settle(launch)
+                verdict = of_outcomes(
+                    outcomes,
+                    stopped=launch.stop.reason,
+                    committed=launch.tally.counts().done,
+                    limits=launch.spec.limits,
+                    now=launch.clock.now(),
+                )
             except Exception as error:
-                _close(launch, error)
+                _close(launch, error, outcomes)
                 raise
-            _give_up_old_months(launch)
-            _settle(launch)
-            verdict = of_outcomes(
-                outcomes,
-                stopped=launch.stop.reason,
-                committed=launch.tally.counts().done,
-                limits=launch.spec.limits,
-                now=launch.clock.now(),
-            )
             summary = _summary(verdict, launch, outcomes)
             # Dying before this, the next launch finds every cell done and only repeats this step; dying after it, a
             # completed run is answered from its stored summary.
@@ -83,11 +83,11 @@ def run(launch: Launch, reporter: Reporter) -> Ended:
     return Ended(summary, verdict.exit_code)
 
 
-def _close(launch: Launch, error: Exception) -> None:
+def _close(launch: Launch, error: Exception, outcomes: Sequence[WorkspaceOutcome]) -> None:
     """Let the run's row say that no launch is at work any more, when an error of everybody ends this one."""
     if isinstance(error, DatabaseUnavailable | Superseded):
         return  # nobody to tell it to; or the row is another launch's by now
-    summary = _summary(of_error(error, launch.tally.counts().done), launch, ())
+    summary = _summary(of_error(error, launch.tally.counts().done), launch, outcomes)
     try:
         # Dying before it, the row stands as running until the next launch takes it over, as after a kill.
         launch.store.finish_run(launch.run, launch.spec.launch, summary, complete=False)

@@ -435,6 +435,16 @@ def test_the_runs_row_says_that_an_error_ended_the_launch(tmp_path, error, told)
     ]
 
 
+def test_the_runs_row_says_so_of_an_error_after_the_workspaces_too(tmp_path):
+    house = House(spec([workspace(tmp_path)]), FakeGoogle())
+    house.store.on_settle = raising(KeyError("surprise"))
+    ended = house.run()
+    assert ended.exit_code is ExitCode.FAILURE
+    [(summary, complete)] = house.store.summaries
+    assert (summary.state, complete) == (State.FAILED, False)
+    assert summary.properties == ended.summary.properties > 0
+
+
 def test_a_day_that_the_probe_shows_empty_is_asked_for_once(tmp_path):
     google = FakeGoogle(rows=lambda *_: [])
     House(spec([workspace(tmp_path)]), google).run()
