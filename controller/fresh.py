@@ -66,8 +66,8 @@ class Fresh:
                 for start in range(0, len(entries), FEW):
                     due = [entry.schedule for entry in entries[start : start + FEW]]
                     await read_jobs_of(self._cluster, self._table, namespace, due)
-                for entry in filter(self._misses_a_job, entries):
-                    await read_schedule(self._cluster, self._table, entry)
+                if missing := [entry for entry in entries if self._misses_a_job(entry)]:
+                    await self._statuses(namespace, missing)
         except ClusterError as error:
             self._metrics.failed("list")
             log.warning(

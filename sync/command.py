@@ -71,9 +71,9 @@ class World:
 
 
 def _console_of(stream: TextIO) -> Console:
-    from sync.terminal import console_of  # noqa: PLC0415 - only when a person looks: a pod starts without it
+    from rich.console import Console  # noqa: PLC0415 - only when a person looks: a pod starts without it
 
-    return console_of(stream)
+    return Console(file=stream)
 
 
 _spec_option = click.option(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Self
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -15,10 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sync.clock import Clock
 from sync.tally import Tally
-
-
-def console_of(stream: TextIO) -> Console:
-    return Console(file=stream)
 
 
 def handler_of(console: Console) -> logging.Handler:

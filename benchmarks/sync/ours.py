@@ -46,7 +46,6 @@ class Ours:
             "GSC_SYNC_API_BASE_URL": f"{google}/webmasters/v3",
             "GSC_SYNC_TOKEN_URL": f"{google}/token",
             "GSC_SYNC_LOG_FORMAT": "json",
-            "PYTHONDONTWRITEBYTECODE": "",
         }
 
     def questions(self, size: Size) -> list[dict[str, Any]]:
