@@ -22,10 +22,12 @@ from sync import summary as summaries
 from sync.backfill import NO_RANGE, Range
 from sync.clock import Clock, SystemClock
 from sync.compose import (
+    CarrierFactory,
     NoSpecError,
     Parts,
     StoreFactory,
     bound_fields,
+    carrier_of,
     chosen_store,
     parts,
     postgres,
@@ -64,6 +66,7 @@ class World:
     store: StoreFactory = postgres
     logs: TextIO = field(default_factory=lambda: sys.stderr)
     out: TextIO = field(default_factory=lambda: sys.stdout)
+    carrier: CarrierFactory = carrier_of
 
     def terminal(self) -> Console | None:
         """The terminal where progress is shown, if a person looks at one."""
@@ -152,7 +155,9 @@ def _run(world: World, path: Path | None, wanted: Range) -> int:
         store = None if spec.dry_run else chosen_store(spec, settings, world.clock, world.store)
         quotas = store.quotas() if store else None
         with parts(spec, settings, world.clock, started, quotas) as made:
-            ended = _launch(made, store, settings, terminal) if store else _dry_run(made, settings)
+            ended = (
+                _launch(made, store, world.carrier, settings, terminal) if store else _dry_run(made, settings)
+            )
     except NoSpecError as error:
         click.echo(f"Error: {error}", err=True)
         return ExitCode.USAGE
@@ -177,7 +182,9 @@ def _dry_run(made: Parts, settings: Settings) -> Ended:
     return ended
 
 
-def _launch(made: Parts, store: Store, settings: Settings, terminal: Console | None) -> Ended:
+def _launch(
+    made: Parts, store: Store, carrier: CarrierFactory, settings: Settings, terminal: Console | None
+) -> Ended:
     def last_words() -> None:
         text = (
             f"Told to stop, and a call did not end in time; {made.tally.counts().cells} cells were committed."
@@ -192,8 +199,11 @@ def _launch(made: Parts, store: Store, settings: Settings, terminal: Console | N
         from sync.terminal import TerminalReporter  # noqa: PLC0415 - as with `_console_of`
 
         reporter = TerminalReporter(made.tally, made.clock, terminal)
-    with SignalWatch(made.stop, grace=made.spec.limits.grace_seconds, last_words=last_words):
-        ended = run_launch(made.launch(store), reporter)
+    with (
+        carrier(made, store, settings.processes) as several,
+        SignalWatch(made.stop, grace=made.spec.limits.grace_seconds, last_words=last_words),
+    ):
+        ended = run_launch(made.launch(store, several), reporter)
         summaries.write(ended.summary, settings.summary_path)
     return ended
 

@@ -10,8 +10,9 @@ import logging
 import random
 import secrets
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +21,7 @@ from typing import Any
 
 from contract import ContractError, RunSpec
 from contract.run_spec import ENVIRONMENT_VARIABLE, INDEX_VARIABLE, MAX_BYTES
+from sync.carry import Carrier
 from sync.clock import Clock
 from sync.errors import ConfigurationError
 from sync.events import Events
@@ -29,6 +31,7 @@ from sync.google.exchange import Addresses
 from sync.google.http import RequestsTransport
 from sync.google.retry import Policy
 from sync.launch import Launch
+from sync.processes.processors import processors
 from sync.quota.circuit import Rules
 from sync.quota.guard import API, DATABASE, TOKENS, Guard
 from sync.quota.limiter import Limiter
@@ -45,6 +48,10 @@ from sync.turns import threads
 
 TABLE_RULES = Rules(failures=2, sources=1, first_seconds=2.0, longest_seconds=5.0)
 """Of the breaker before the table of budgets, which is asked every second and not waited for."""
+
+USUAL_PROCESSES = 2
+"""Where there are as many processors. More of them load faster, but take more memory and connections than a pod is given
+by default."""
 
 StoreFactory = Callable[[RunSpec, Clock], Store]
 
@@ -69,7 +76,7 @@ class Parts:
     switch: Switch = field(default_factory=Switch)
     shard: int = 0
 
-    def launch(self, store: Store) -> Launch:
+    def launch(self, store: Store, several: Carrier | None = None) -> Launch:
         return Launch(
             self.spec,
             store,
@@ -81,6 +88,7 @@ class Parts:
             self.started,
             self.switch,
             self.shard,
+            several,
         )
 
 
@@ -215,6 +223,27 @@ def chosen_store(spec: RunSpec, settings: Settings, clock: Clock, real: StoreFac
         _log.warning("GSC_SYNC_STORE is memory: rows are counted, and forgotten when the launch ends.")
         return MemoryStore(clock.now)
     return real(spec, clock)
+
+
+CarrierFactory = Callable[[Parts, Store, int | None], AbstractContextManager[Carrier | None]]
+
+
+@contextmanager
+def carrier_of(made: Parts, store: Store, processes: int | None) -> Iterator[Carrier | None]:
+    """Several processes to carry cells; None when this one does it alone.
+
+    It does when one processor is all there is, when the store lives in it, and when it has threads, which do not survive
+    being forked.
+    """
+    count = min(USUAL_PROCESSES, processors()) if processes is None else processes
+    if count == 1 or threading.active_count() > 1 or not store.shared_by(count):
+        yield None
+        return
+    from sync.processes.several import SeveralProcesses  # noqa: PLC0415 - a pod with one processor does without
+
+    lines = threads(made.spec.limits)
+    with SeveralProcesses(count - 1, lines=lines, transport=made.accounts.transport, store=store) as several:
+        yield several
 
 
 def bound_fields(spec: RunSpec) -> dict[str, Any]:

@@ -14,10 +14,13 @@ SyncError
 │       └── DatabaseIncompatible  no retry of this launch can ever help (encoding, newer schema)
 ├── Superseded            a higher launch of this run has taken over: stop at once
 ├── Interrupted           SIGTERM or the soft deadline
+├── ProcessLost           a process of the launch ended by itself
 └── ConfigurationError    the run spec or the environment is wrong
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from contract import FailureClass
 
@@ -31,6 +34,14 @@ class SyncError(Exception):
         super().__init__(message)
         if failure_class is not None:
             self.failure_class = failure_class
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """From process to process as it stands, whatever its subclass is made of."""
+        return _again, (type(self), str(self)), self.__dict__
+
+
+def _again(kind: type[SyncError], message: str) -> SyncError:
+    return kind.__new__(kind, message)
 
 
 class CredentialsError(SyncError):
@@ -119,6 +130,10 @@ class Interrupted(SyncError):  # noqa: N818
     """The launch was told to stop, or its soft deadline came."""
 
     failure_class = FailureClass.INTERRUPTED
+
+
+class ProcessLost(SyncError):  # noqa: N818 - named for the state
+    """One of the processes that share a launch ended by itself, most often killed for want of memory."""
 
 
 class ConfigurationError(SyncError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from contract import RunSpec
 from sync.account import Account, Accounts
+from sync.carry import Carrier, Here
 from sync.clock import Clock
 from sync.errors import SyncError
 from sync.events import Events
@@ -32,6 +33,12 @@ class Launch:
     """Moment of `clock.monotonic()` at which the launch began."""
     switch: Switch = field(default_factory=Switch)
     shard: int = 0
+    several: Carrier | None = None
+    """Given when more than one process carries cells."""
+
+    @property
+    def carrier(self) -> Carrier:
+        return self.several or Here(self.store)
 
     @property
     def run(self) -> RunKey:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from functools import partial
 
 from contract import FailureClass
 from contract.dimension_sets import SearchType
 from sync.account import Account, Probe
+from sync.carry import Errand
 from sync.errors import (
     BadAnswer,
     CredentialsError,
@@ -34,7 +34,6 @@ from sync.outcomes import Ending, PropertyOutcome
 from sync.plan.catch_up import Pair
 from sync.plan.cells import Cell
 from sync.plan.order import likely_rows
-from sync.plan.probe import remembered
 from sync.plan.property_plan import PropertyPlan, ledger_days
 from sync.property_record import PropertyRecord, tell_catch_up
 from sync.property_steps import PropertySteps, Step
@@ -179,23 +178,23 @@ class PropertySync:
     def _cell(self, cell: Cell) -> None:
         assert self._plan is not None
         launch, probe = self._launch, self._probes[cell.search_type]
-        fetched = self.identity.account.fetch(
+        errand = Errand(
             cell,
             final=cell.day < self._plan.fresh_from(probe),
             data_state=launch.spec.window.data_state,
             expect_rows=probe.shows_rows(cell.day),
             known=self._plan.digest_of(cell),
             split_requests=launch.spec.limits.split_requests_per_cell,
+            totals=probe.totals(cell.day),
+            run=launch.run,
+            launch=launch.spec.launch,
         )
-        fetched = replace(fetched, totals=remembered(fetched, probe.totals(cell.day)))
+        fetched, result = launch.carrier.carry(errand, self.identity.account)
         for raw in fetched.quarantined:
             _log.warning("quarantined a row of %s %s %s: %s", cell.property, cell.search_type, cell.day, raw)
-        # Dying before the commit leaves the cell as it was, to be fetched anew; dying after it, the cell is in
-        # `done_by_run` and the next launch skips it.
-        result = launch.store.write_cell(fetched, launch.run, launch.spec.launch)
         launch.tally.committed(fetched, result)
         with self._lock:
-            self._record.stored(fetched, result, probe.totals(cell.day).impressions)
+            self._record.stored(fetched, result, errand.totals.impressions)
 
     def _may_go_on(self) -> None:
         self._launch.stop.check()

@@ -17,6 +17,8 @@ from contract.run_spec import INDEX_VARIABLE, MAX_SHARDS
 from sync.errors import ConfigurationError
 
 PREFIX = "GSC_SYNC_"
+MOST_PROCESSES = 8
+"""Each takes some 60 MB more; Postgres and Google are at their limits long before."""
 
 
 def _strict_boolean(value: Any) -> Any:
@@ -70,6 +72,8 @@ class Settings(BaseSettings):
     """false: `run` does nothing and succeeds."""
     days: Annotated[int, Field(ge=1, le=480)] | None = None
     """In place of the window's days in the RunSpec."""
+    processes: Annotated[int, Field(ge=1, le=MOST_PROCESSES)] | None = None
+    """That share the reading and writing of cells; unset: two where there are two processors, else one."""
     shard: Annotated[int, Field(ge=0, lt=MAX_SHARDS)] | None = None
     """Without prefix: Kubernetes sets JOB_COMPLETION_INDEX."""
 

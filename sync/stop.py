@@ -2,11 +2,13 @@
 
 Workers ask it before each cell and sleep through it, so that no backoff outlives the launch. A cell in flight at the
 soft deadline may finish; one that would have to *wait* is given up, since waiting is not progress. `abort_at` bounds
-even the request that is being read right now.
+even the request that is being read right now, in whichever process of the launch that is.
 """
 
 from __future__ import annotations
 
+import mmap
+import struct
 import threading
 from enum import StrEnum
 
@@ -35,7 +37,7 @@ class Stop:
         self._event = threading.Event()
         self._lock = threading.Lock()
         self._reason: StopReason | None = None
-        self._abort_at = hard_deadline
+        self._abort_at = _Moment(hard_deadline)
 
     @property
     def reason(self) -> StopReason | None:
@@ -50,12 +52,12 @@ class Stop:
             if self._reason is None or reason is StopReason.FATAL:
                 self._reason = reason
             patience = 0.0 if reason is StopReason.FATAL else self._grace * 0.5
-            self._abort_at = min(self._abort_at, now + patience)
+            self._abort_at.set(min(self._abort_at.get(), now + patience))
         self._event.set()
 
     def abort_at(self) -> float:
         """The moment at which a request in flight is given up."""
-        return self._abort_at
+        return self._abort_at.get()
 
     def check(self) -> None:
         """Raise Interrupted when the launch is over."""
@@ -72,3 +74,17 @@ class Stop:
             )
         if self._clock.wait(self._event, seconds):
             self.check()
+
+
+class _Moment:
+    """A number that processes forked from this one go on sharing with it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._shared = mmap.mmap(-1, struct.calcsize("d"))
+        self.set(seconds)
+
+    def get(self) -> float:
+        return float(struct.unpack_from("d", self._shared)[0])
+
+    def set(self, seconds: float) -> None:
+        struct.pack_into("d", self._shared, 0, seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import subprocess
@@ -74,8 +75,10 @@ def _watch(processes: list[subprocess.Popen[bytes]]) -> list[_Account]:
     def wait(process: subprocess.Popen[bytes]) -> None:
         # The kernel's own maximum (ru_maxrss) counts what the process was before exec: this program.
         peak = 0
-        while True:
+        for turn in itertools.count():
             peak = max(peak, _high_water(process.pid))
+            if turn % 5 == 0:  # the kernel looks through their memory for it
+                peak = max(peak, _together(process.pid))
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
                 break
@@ -98,6 +101,20 @@ def _high_water(pid: int) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+
+
+def _together(pid: int) -> int:
+    """The memory of a process and its children now, in bytes, what they share counted once; 0 without children."""
+    children = _children(pid)
+    return sum(_proportional(each) for each in (pid, *children)) if children else 0
+
+
+def _proportional(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
 def cpu_of(pid: int) -> float:

@@ -49,13 +49,18 @@ class Ours:
         }
 
     def questions(self, size: Size) -> list[dict[str, Any]]:
+        probe = {
+            "startDate": min(size.window).isoformat(), "endDate": max(size.window).isoformat(),
+            "dimensions": ["date"], "type": "web", "dataState": "all", "startRow": 0, "rowLimit": 1000,
+        }  # fmt: skip
         return [
-            {
+            probe,
+            *({
                 "startDate": day.isoformat(), "endDate": day.isoformat(), "dimensions": list(DIMENSIONS[1:]),
                 "type": "web", "dataState": "all", "startRow": start, "rowLimit": 25_000,
             }
             for day in size.window
-            for start in sorted({0, size.rows})
+            for start in sorted({0, size.rows})),
         ]  # fmt: skip
 
     def rows(self, ground: Ground, connection: psycopg.Connection[Any]) -> Rows:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from contract import FailureClass, Workspace
 from contract.dimension_sets import SearchType
@@ -22,7 +22,7 @@ from sync.clock import Clock
 from sync.errors import CredentialsError, PropertyError
 from sync.google.answers import Page, PageDecoder
 from sync.google.bodies import decode_probe, decode_sites
-from sync.google.client import Client, RequestObserver, SkewWatch, query_question, sites_question
+from sync.google.client import Asks, Client, RequestObserver, SkewWatch, query_question, sites_question
 from sync.google.credentials import read_credentials
 from sync.google.exchange import Addresses
 from sync.google.fetch import fetch
@@ -39,6 +39,8 @@ from sync.plan.inventory import Sitemap
 from sync.quota.guard import Guard
 from sync.quota.limiter import Limiter
 from sync.quota.names import BucketName, Payer, Scope, bucket, payer_of
+
+C = TypeVar("C", bound=Asks)
 
 PROBE_ROWS = 1000
 """More than the longest window has days."""
@@ -129,18 +131,18 @@ class GoogleAccess:
         return minter, guard, payer_of(content, workspace.subject)
 
 
-class GoogleAccount:
+class GoogleAccount(Generic[C]):
     """See `sync.account.Account`."""
 
-    def __init__(self, client: Client, inspector: Client, payer: Payer) -> None:
+    def __init__(self, client: C, inspector: Asks, payer: Payer) -> None:
         """`inspector` is the same client at the address of URL inspection."""
-        self._client = client
+        self.client = client
         self._inspector = inspector
-        self._payer = payer
+        self.payer = payer
 
     def sites(self) -> Sequence[Site]:
         try:
-            return self._client.ask(sites_question(), decode_sites, self._payer.buckets, len)
+            return self.client.ask(sites_question(), decode_sites, self.payer.buckets, len)
         except PropertyError as error:
             # There is no property in this question: what is refused here is the identity.
             raise CredentialsError(
@@ -150,7 +152,7 @@ class GoogleAccount:
     def probe(self, property_: str, search_type: SearchType, first: date, last: date) -> Probe:
         query = query_body(search_type, Grouping(("date",), "all"), first, last, 0, PROBE_ROWS)
         question = query_question("searchanalytics.probe", property_, query)
-        return self._client.ask(
+        return self.client.ask(
             question, decode_probe, self._buckets(property_), lambda probe: len(probe.impressions)
         )
 
@@ -171,7 +173,7 @@ class GoogleAccount:
             question = query_question("searchanalytics.query", cell.property, query)
             decode = _decoder(grouping.dimensions)
             short = 0 if start_row else row_limit
-            return self._client.ask(
+            return self.client.ask(
                 question, lambda body: decode(body, known, short=short), buckets, lambda page: page.received
             )
 
@@ -192,7 +194,7 @@ class GoogleAccount:
         )
 
     def sitemaps(self, property_: str) -> Sequence[Sitemap]:
-        return self._client.ask(sitemaps_question(property_), decode_sitemaps, self._payer.buckets, len)
+        return self.client.ask(sitemaps_question(property_), decode_sitemaps, self.payer.buckets, len)
 
     def inspect(self, property_: str, page: str) -> Inspection:
         question = inspection_question(property_, page)
@@ -201,4 +203,4 @@ class GoogleAccount:
         return self._inspector.ask(question, inspection_decoder(page), buckets, lambda _: 1)
 
     def _buckets(self, property_: str) -> tuple[BucketName, ...]:
-        return bucket(Scope.PROPERTY, property_), *self._payer.buckets
+        return bucket(Scope.PROPERTY, property_), *self.payer.buckets

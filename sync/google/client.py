@@ -13,6 +13,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -93,6 +94,18 @@ class SkewWatch:
         return ahead
 
 
+class Asks(Protocol):
+    """Puts questions, one by one."""
+
+    def ask(
+        self,
+        question: Question,
+        decode: Callable[[bytes], T],
+        buckets: Sequence[BucketName],
+        size: Callable[[T], int],
+    ) -> T: ...
+
+
 class Client:
     """Asks in the name of one workspace."""
 
@@ -122,6 +135,12 @@ class Client:
         self._skew = skew
         self._limiter = limiter
         self._guard = guard
+
+    def over(self, transport: Transport) -> Client:
+        """The same - its tokens, budgets and breaker are shared - only that it sends by another way."""
+        other = copy(self)
+        other._transport = transport  # noqa: SLF001 - its own
+        return other
 
     def ask(
         self,

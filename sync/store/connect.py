@@ -99,6 +99,13 @@ class Connections:
         self._used = 0
         self._closed = False
 
+    def part(self, processes: int) -> bool:
+        """Leave the others their part; False, and nothing is changed, when there are fewer connections than processes."""
+        if self._limit < processes:
+            return False
+        self._limit //= processes
+        return True
+
     @contextmanager
     def transaction(self, *, lock_milliseconds: int = LOCK_MILLISECONDS) -> Iterator[Connection]:
         """One transaction: commits at the end, rolls back on any exception.

@@ -58,6 +58,9 @@ class MemoryStore:
     ) -> None:
         return None
 
+    def shared_by(self, processes: int) -> bool:
+        return processes == 1
+
     def migrate(self) -> None:
         return None
 

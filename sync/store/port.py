@@ -130,6 +130,12 @@ class Store(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
+    def shared_by(self, processes: int) -> bool:
+        """Be ready, before anything else is asked, that so many processes forked from this one use it side by side.
+
+        False when they would not see each other's writes.
+        """
+
     def migrate(self) -> None:
         """Bring the schema to this program's version, under a lock; refuse a schema that is too new.
 

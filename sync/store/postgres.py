@@ -82,6 +82,10 @@ class PostgresStore:
     ) -> None:
         self._connections.close()
 
+    def shared_by(self, processes: int) -> bool:
+        """Each takes its part of the connections; there must be one for each."""
+        return self._connections.part(processes)
+
     def migrate(self) -> None:
         self._retry(lambda: migrate.migrate(self._connections, self._schema, apply=self._migrate))
 

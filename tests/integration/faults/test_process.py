@@ -341,3 +341,58 @@ def test_fault_79_a_launch_tells_its_fate_in_lines_that_cannot_be_forged(world: 
     assert world.wrong(behind=only(ACME)) == {}
     world.environment = {"GSC_SYNC_LOG_FORMAT": "text"}
     assert not set(world.run().logs) & {"\x1b", "\r", "\u202e", "\u2028"}
+
+
+def beside(pid: int) -> int:
+    """The process that a launch has started beside itself."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    eventually(lambda: children.read_text() != "")
+    return int(children.read_text())
+
+
+def test_fault_76_kill_9_of_the_process_beside_the_launch_ends_it_with_a_reason(process: Process) -> None:
+    """As the kernel does when memory is short. The cells it had in hand are fetched again, by the next launch."""
+    world = process.world
+    world.environment = {"GSC_SYNC_PROCESSES": "2"}
+    world.emulator.set_latency(50)
+    spec = world.spec()
+    other = beside(process.start(spec))
+    eventually(lambda: len(cells_asked(world)) > 4)
+    os.kill(other, signal.SIGKILL)
+    assert process.parent.wait() == ExitCode.FAILURE
+    assert process.summary.error_class is FailureClass.UNEXPECTED
+    assert "ended by SIGKILL" in process.summary.message
+    assert world.wrong(behind=EVERYTHING) == {}
+    state = "SELECT state FROM gsc.run WHERE run_id = %s"
+    assert world.database.execute(state, [spec.run_id]) == [("ended",)]
+    world.emulator.set_latency(0)
+    forget_leases(world)
+    assert process.run(spec.model_copy(update={"launch": 2})) == ExitCode.SUCCESS
+    assert world.wrong() == {}
+
+
+def test_fault_76_kill_9_of_the_launch_ends_the_process_beside_it(process: Process) -> None:
+    """Whoever was carrying a cell for it stops, too, and holds nothing."""
+    world = process.world
+    world.environment = {"GSC_SYNC_PROCESSES": "2"}
+    world.emulator.set_latency(50)
+    pid = process.start(world.spec())
+    other = beside(pid)
+    eventually(lambda: len(cells_asked(world)) > 4)
+    os.kill(pid, signal.SIGKILL)
+    assert process.parent.wait() == -signal.SIGKILL
+    eventually(lambda: not Path(f"/proc/{other}").exists())
+    held = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'gsc-sync'"
+    eventually(lambda: world.database.execute(held) == [(0,)])
+    assert world.wrong(behind=EVERYTHING) == {}
+
+
+def test_one_process_when_it_is_told_so(process: Process) -> None:
+    world = process.world
+    world.environment = {"GSC_SYNC_PROCESSES": "1"}
+    world.emulator.set_latency(20)
+    pid = process.start(world.spec())
+    eventually(lambda: len(cells_asked(world)) > 4)
+    assert Path(f"/proc/{pid}/task/{pid}/children").read_text() == ""
+    assert process.parent.wait() == ExitCode.SUCCESS
+    assert world.wrong() == {}

@@ -1,9 +1,10 @@
 """The whole sync in one room: the program by its command line, the emulator over HTTP, a real Postgres, an oracle.
 
 The program runs inside the test process, so that pauses are cut short (`Hurried`) and a story of three runs takes a
-second; `tests/integration/faults/process.py` runs it as a process of its own where signals and death matter. Rows are
-compared with the emulator's data set, which is computed from the seed and knows no code of the sync, in both directions
-and cell by cell: each is whole, as Google showed it at one moment, and never a mixture.
+second; `test_process.py` runs it as a process of its own where signals and death matter. Half of the cells go over the
+lines by which the processes of a launch speak. Rows are compared with the emulator's data set, which is computed from
+the seed and knows no code of the sync, in both directions and cell by cell: each is whole, as Google showed it at one
+moment, and never a mixture.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from sync.command import cli
 from sync.quota.memory import MemoryQuotaTable
 from sync.store.port import Store
 from sync.store.postgres import PostgresStore
+from tests.lines import by_lines
 from tests.postgres import Database
 
 NOW = datetime(2026, 3, 17, 18, tzinfo=UTC)
@@ -230,7 +232,7 @@ class World:
         path.unlink(missing_ok=True)
         clock = clock or Hurried(self.now)
         logs, out = io.StringIO(), io.StringIO()
-        surroundings = Surroundings(self.variables(spec), clock, store, logs, out)
+        surroundings = Surroundings(self.variables(spec), clock, store, logs, out, by_lines)
         with _logging_as_before():
             result = CliRunner().invoke(cli, [command], obj=surroundings)
         assert result.exception is None or isinstance(result.exception, SystemExit), logs.getvalue()

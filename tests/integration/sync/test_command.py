@@ -18,6 +18,7 @@ import pytest
 from contract import ExitCode, FailureClass, Limits, RunSpec, RunSummary, State, Workspace
 from emulator import Account, Config, EmulatorThread, Property, run_emulator, stage_of
 from sync.store.postgres import PostgresStore
+from tests.integration.faults.world import eventually
 from tests.postgres import Database
 
 pytestmark = pytest.mark.needs_postgres
@@ -226,7 +227,12 @@ def test_r9_two_launches_of_a_run_at_once_leave_one_set_of_rows(pod):
     pod.emulator.set_latency(100)
     first = pod.start("run", pod.spec(window={"days": 30}))
     wait_for_requests(pod, 4, first)
+    pod.emulator.set_latency(
+        1000
+    )  # it cannot come to its end before it is superseded, however slowly the other starts
     second = pod.start("run", pod.spec(window={"days": 30}, launch=2))
+    eventually(lambda: pod.database.execute("SELECT launch FROM gsc.run") == [(2,)])
+    pod.emulator.set_latency(0)
     _, logs = first.communicate(timeout=120)
     assert first.returncode == ExitCode.FAILURE
     assert b"Superseded" in logs

@@ -170,6 +170,9 @@ class TinyStore:
     def __exit__(self, *_: object) -> None:
         self.opened -= 1
 
+    def shared_by(self, processes: int) -> bool:
+        return processes == 1
+
     def migrate(self) -> None:
         self.on_migrate()
 

@@ -1,0 +1,121 @@
+"""The process beside the launch: carries the cells it is given, one on each line, and asks before it asks Google."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar, cast
+
+from sync.carry import Here
+from sync.errors import Interrupted, SyncError
+from sync.google.account import GoogleAccount
+from sync.google.bodies import BadBodyError
+from sync.google.client import Question
+from sync.google.transport import Request, Response, Transport, TransportError
+from sync.processes.messages import (
+    Answered,
+    Ask,
+    Broken,
+    Done,
+    Failed,
+    Granted,
+    Load,
+    Refused,
+    Send,
+    Unanswered,
+)
+from sync.quota.names import BucketName
+from sync.store.port import Store
+
+T = TypeVar("T")
+
+TOLD_BYTES = 64 * 1024
+"""Of a body, as much goes to the launch: a refusal is told apart by its text, and none is longer."""
+
+
+def serve(lines: Sequence[Connection], life: Connection, transport: Transport, store: Store) -> None:
+    """Serve the lines until the other end of `life` is closed."""
+    for number, line in enumerate(lines, 1):
+        server = _Server(line, transport, store)
+        threading.Thread(target=server.serve, name=f"beside-{number}", daemon=True).start()
+    with suppress(EOFError, OSError):
+        life.recv_bytes()
+
+
+class _Server:
+    """Of one line."""
+
+    def __init__(self, line: Connection, transport: Transport, store: Store) -> None:
+        self._line = line
+        self._client = AskingClient(line, transport)
+        self._here = Here(store)
+
+    def serve(self) -> None:
+        while True:
+            try:
+                self._line.send(self._carried(self._line.recv()))
+            except (EOFError, OSError):
+                return  # the launch is over
+
+    def _carried(self, load: Load) -> Done | Failed | Broken:
+        try:
+            account = GoogleAccount(self._client, self._client, load.payer)
+            fetched, result = self._here.carry(load.errand, account)
+            return Done(replace(fetched, rows=()), len(fetched.rows), result)
+        except SyncError as error:
+            return Failed(error)
+        except (EOFError, OSError):
+            raise
+        except Exception:  # noqa: BLE001 - told to the launch, which ends with it
+            return Broken(traceback.format_exc())
+
+
+@dataclass(frozen=True, slots=True)
+class AskingClient:
+    """Puts a question to the launch, sends what it says, and keeps the answer. See `sync.google.client.Asks`."""
+
+    line: Connection
+    transport: Transport
+
+    def ask(
+        self,
+        question: Question,
+        decode: Callable[[bytes], T],
+        buckets: Sequence[BucketName],
+        size: Callable[[T], int],
+    ) -> T:
+        """Raises what the launch says, or EOFError when it is gone."""
+        self.line.send(Ask(question, buckets))
+        answer: Any = None
+        while True:
+            match self.line.recv():
+                case Send(request):
+                    answer = None  # before the next one is read: both are large
+                    said, answer = self._send(request, decode, size)
+                    self.line.send(said)
+                case Granted():
+                    return cast("T", answer)
+                case Refused(error):
+                    raise error
+                case other:
+                    raise AssertionError(f"nothing that follows a question: {other!r}")
+
+    def _send(
+        self, request: Request, decode: Callable[[bytes], T], size: Callable[[T], int]
+    ) -> tuple[Answered | Unanswered, T | None]:
+        try:
+            response = self.transport.send(request)
+        except (TransportError, Interrupted) as error:
+            return Unanswered(error), None
+        told = Response(response.status, response.headers, response.body[:TOLD_BYTES])
+        if response.status != 200:
+            return Answered(told, 0, ""), None
+        try:
+            answer = decode(response.body)
+        except BadBodyError as error:
+            return Answered(told, 0, str(error)), None
+        return Answered(told, size(answer), ""), answer
