@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar, cast
@@ -30,8 +30,11 @@ from sync.processes.messages import (
 )
 from sync.quota.names import BucketName
 from sync.store.port import Store
+from sync.sweeps import RareSweeps
 
 T = TypeVar("T")
+
+TICK_SECONDS = 0.25
 
 TOLD_BYTES = 64 * 1024
 """Of a body, as much goes to the launch: a refusal is told apart by its text, and none is longer."""
@@ -42,8 +45,9 @@ def serve(lines: Sequence[Connection], life: Connection, transport: Transport, s
     for number, line in enumerate(lines, 1):
         server = _Server(line, transport, store)
         threading.Thread(target=server.serve, name=f"beside-{number}", daemon=True).start()
-    with suppress(EOFError, OSError):
-        life.recv_bytes()
+    with RareSweeps(time.monotonic) as sweeps:
+        while not life.poll(TICK_SECONDS):  # an end that is closed can be read, too
+            sweeps.tick()
 
 
 class _Server:

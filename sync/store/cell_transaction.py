@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sync.plan.cells import AnyRow, CellResult, FetchedCell
-from sync.store.cell_writer import CellKey, CellWriter, Ids
+from sync.store.cell_writer import CellKey, CellWriter, Columns
 from sync.store.emptiness import keep_rows
 from sync.store.ledger import Ledger, Stored
 from sync.store.port import RunKey
@@ -52,17 +52,20 @@ class CellTransaction:
         """The result when the rows can stay as they are: only the ledger moves. None: they have to be written."""
         return self._settle(connection, key, version, self._enter(connection, key, version))
 
-    def write(self, connection: Connection, key: CellKey, version: Version, ids: Ids) -> CellResult:
+    def write(
+        self, connection: Connection, key: CellKey, version: Version, columns: Columns | None
+    ) -> CellResult:
+        """`columns` are those of the version's rows; None when it has none."""
         stored = self._enter(connection, key, version)
         settled = self._settle(connection, key, version, stored)
         if settled is not None:
             return settled
-        if not version.rows:
+        if columns is None:
             result = self._writer.clear(connection, key)
         elif (stored is None or stored.rows == 0) and self._writer.is_empty(connection, key):
-            result = self._writer.fill(connection, key, version.rows, ids)
+            result = self._writer.fill(connection, key, columns)
         else:
-            result = self._writer.replace(connection, key, version.rows, ids)
+            result = self._writer.replace(connection, key, columns)
         # Rows and ledger commit together: dying before leaves the old cell whole, dying after leaves the new one.
         self._ledger.write(connection, key, version.fetched, version.digest, version.run, self._clock())
         version.unconfirmed = result

@@ -7,11 +7,12 @@ not touched at all: even an upsert that changes nothing would lock them and writ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import repeat
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from contract.dimension_sets import DimensionSet
 from sync.plan.cells import AnyRow, CellResult
@@ -39,41 +40,29 @@ class CellKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Ids:
-    """For each part of the key, what stands for it in the table; None where the value stands for itself."""
+class Columns:
+    """Rows column by column, key first and the numbers last, with ids in place of texts. Half the work of row by row."""
 
-    parts: tuple[Mapping[Any, int] | None, ...]
+    keys: tuple[Sequence[Any], ...]
+    numbers: tuple[Sequence[Any], ...]
 
-    def records(self, rows: Iterable[AnyRow]) -> Iterator[tuple[Any, ...]]:
-        parts = self.parts
-        if len(parts) == 4 and None not in parts:
-            return _four(rows, *cast("Any", parts))
-        return (
-            (*(part[value] if part is not None else value for part, value in zip(parts, row[:-3], strict=True)), *row[-3:])
-            for row in rows
-        )  # fmt: skip
+    @classmethod
+    def of(cls, rows: Iterable[AnyRow], ids: Callable[[int, set[Any]], Mapping[Any, int] | None]) -> Self:
+        """`ids` are asked for the distinct values of each part of the key; None: they stand for themselves."""
+        columns: tuple[Sequence[Any], ...] = tuple(zip(*rows, strict=True))
+        texts, numbers = columns[: -len(METRICS)], columns[-len(METRICS) :]
+        return cls(tuple(_ids(column, ids(at, set(column))) for at, column in enumerate(texts)), numbers)
+
+    def __len__(self) -> int:
+        return len(self.numbers[0])
+
+    def records(self, *place: Any) -> Iterator[tuple[Any, ...]]:
+        """What is copied: the place, the same for all, then key and numbers."""
+        return zip(*map(repeat, place), *self.keys, *self.numbers, strict=False)
 
 
-def _four(
-    rows: Iterable[Any],
-    pages: Mapping[str, int],
-    queries: Mapping[str, int],
-    countries: Mapping[str, int],
-    devices: Mapping[str, int],
-) -> Iterator[tuple[Any, ...]]:
-    """The many rows of page-query, column by column: a third of the time of the general way."""
-    columns = tuple(zip(*rows, strict=True))
-    if not columns:
-        return iter(())
-    page, query, country, device, *metrics = columns
-    return zip(
-        map(pages.__getitem__, page),
-        map(queries.__getitem__, query),
-        map(countries.__getitem__, country),
-        map(devices.__getitem__, device),
-        *metrics,
-        strict=True,
-    )
+def _ids(column: Sequence[Any], ids: Mapping[Any, int] | None) -> Sequence[Any]:
+    return column if ids is None else list(map(ids.__getitem__, column))
 
 
 class CellWriter:
@@ -85,27 +74,26 @@ class CellWriter:
         table = self._tables[key.dimension_set]
         return connection.execute(cast("Any", table.is_there), key.place).fetchone() == (False,)
 
-    def fill(self, connection: Connection, key: CellKey, rows: Sequence[AnyRow], ids: Ids) -> CellResult:
+    def fill(self, connection: Connection, key: CellKey, columns: Columns) -> CellResult:
         """A cell that holds nothing: plain COPY."""
         table = self._tables[key.dimension_set]
-        place = tuple(key.place)
         with connection.cursor().copy(cast("Any", table.copy)) as copy:
             copy.set_types(["int4", "int2", "date", *table.types])
             # Together by their first key, the page: whoever reads one page over time finds its rows side by side.
-            for record in sorted(ids.records(rows), key=itemgetter(0)):
-                copy.write_row(place + record)
-        return CellResult(inserted=len(rows))
+            for record in sorted(columns.records(*key.place), key=itemgetter(len(PLACE))):
+                copy.write_row(record)
+        return CellResult(inserted=len(columns))
 
     def clear(self, connection: Connection, key: CellKey) -> CellResult:
         table = self._tables[key.dimension_set]
         return CellResult(deleted=connection.execute(cast("Any", table.clear), key.place).rowcount)
 
-    def replace(self, connection: Connection, key: CellKey, rows: Sequence[AnyRow], ids: Ids) -> CellResult:
+    def replace(self, connection: Connection, key: CellKey, columns: Columns) -> CellResult:
         table = self._tables[key.dimension_set]
         connection.execute(cast("Any", table.stage))
         with connection.cursor().copy(cast("Any", table.copy_staging)) as copy:
             copy.set_types(table.types)
-            for record in ids.records(rows):
+            for record in columns.records():
                 copy.write_row(record)
         # Without statistics the planner may take the cell for one row and loop over staging for each of 50,000;
         # hashing is right at any size, and cheaper than an ANALYZE.
@@ -113,7 +101,7 @@ class CellWriter:
         deleted = connection.execute(cast("Any", table.delete), key.place).rowcount
         updated = connection.execute(cast("Any", table.update), key.place).rowcount
         inserted = connection.execute(cast("Any", table.insert), [*key.place, *key.place]).rowcount
-        return CellResult(inserted, updated, deleted, len(rows) - inserted - updated)
+        return CellResult(inserted, updated, deleted, len(columns) - inserted - updated)
 
 
 class _Table:

@@ -21,7 +21,7 @@ from sync.plan.cells import AnyRow, Cell, CellResult, FetchedCell
 from sync.plan.order import Synced
 from sync.store import grants, migrate
 from sync.store.cell_transaction import CellTransaction, Version
-from sync.store.cell_writer import METRICS, CellKey, Ids
+from sync.store.cell_writer import METRICS, CellKey, Columns
 from sync.store.connect import LOCK_MILLISECONDS, Connection, Connections
 from sync.store.dictionaries import Dictionaries
 from sync.store.digest import digest_of, in_key_order, storable
@@ -130,10 +130,10 @@ class PostgresStore:
             return settled
         layout = LAYOUTS[cell.dimension_set]
         self._partitions.ensure(layout.table, cell.day)
-        ids = Ids(
-            tuple(self._ids(column, {row[at] for row in rows}) for at, column in enumerate(layout.keys))
-        )
-        return self._once(lambda connection: self._cells.write(connection, key, version, ids))
+        columns = None
+        if rows:
+            columns = Columns.of(rows, lambda at, values: self._ids(layout.keys[at], values))
+        return self._once(lambda connection: self._cells.write(connection, key, version, columns))
 
     def skip_cells(self, cells: Collection[Cell], run: RunKey, launch: int) -> None:
         def work(connection: Connection) -> None:
