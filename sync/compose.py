@@ -10,6 +10,7 @@ import logging
 import random
 import secrets
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -235,7 +236,9 @@ def carrier_of(made: Parts, store: Store, processes: int | None) -> Iterator[Car
     It does when one processor is all there is, when the store lives in it, and when it has threads, which do not survive
     being forked.
     """
-    count = min(USUAL_PROCESSES, processors()) if processes is None else processes
+    # Elsewhere than on Linux, system libraries are known to break in a process that was forked.
+    usual = min(USUAL_PROCESSES, processors()) if sys.platform == "linux" else 1
+    count = usual if processes is None else processes
     if count == 1 or threading.active_count() > 1 or not store.shared_by(count):
         yield None
         return

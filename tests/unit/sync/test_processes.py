@@ -12,18 +12,21 @@ from dataclasses import replace
 
 import pytest
 
-from contract import ExitCode, FailureClass, Limits, State
+from contract import Destination, ExitCode, FailureClass, Limits, State
 from sync import errors
+from sync.compose import carrier_of
 from sync.errors import LoadQuotaError, QuotaError, SyncError
 from sync.google.transport import TransportError
 from sync.processes.fork import fork
 from sync.processes.processors import processors
 from sync.processes.several import SeveralProcesses
 from sync.stop import Stop, StopReason
+from sync.store.connect import Connections
 from tests.lines import in_thread
 from tests.unit.sync.fakes import (
     TODAY,
     FakeGoogle,
+    TinyStore,
     answer,
     clock,
     load_refusal,
@@ -227,3 +230,40 @@ def test_a_process_that_fails_says_so_by_its_exit_code(capfd):
     other = fork(lambda: 1 // 0, (), ())
     assert other.wait(10) == 1
     assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+class Shared(TinyStore):
+    """One that several processes could use."""
+
+    def shared_by(self, processes: int) -> bool:
+        return processes > 0
+
+
+@pytest.mark.parametrize(
+    ("store", "processes"),
+    [
+        pytest.param(Shared, 1, id="told to be one"),
+        pytest.param(TinyStore, 2, id="a store that lives in the process"),
+        pytest.param(Shared, 2, id="a process that has threads already"),
+    ],
+)
+def test_one_process_carries_all_where_another_could_not(store, processes):
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    try:
+        with carrier_of(None, store(), processes) as several:
+            assert several is None
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_connections_are_divided_and_never_down_to_none(tmp_path):
+    def pool(limit):
+        return Connections(Destination(path=str(tmp_path)), limit=limit)
+
+    assert [pool(1).part(2), pool(2).part(2), pool(10).part(3)] == [False, True, True]
+    ten = pool(10)
+    ten.part(3)
+    assert ten._limit == 3
