@@ -16,6 +16,7 @@ from sync.google.account import GoogleAccount
 from sync.google.bodies import BadBodyError
 from sync.google.client import Question
 from sync.google.transport import Request, Response, Transport, TransportError
+from sync.processes.line import Line, LineClosedError
 from sync.processes.messages import (
     Answered,
     Ask,
@@ -43,7 +44,7 @@ TOLD_BYTES = 64 * 1024
 def serve(lines: Sequence[Connection], life: Connection, transport: Transport, store: Store) -> None:
     """Serve the lines until the other end of `life` is closed."""
     for number, line in enumerate(lines, 1):
-        server = _Server(line, transport, store)
+        server = _Server(Line(line), transport, store)
         threading.Thread(target=server.serve, name=f"beside-{number}", daemon=True).start()
     with RareSweeps(time.monotonic) as sweeps:
         while not life.poll(TICK_SECONDS):  # an end that is closed can be read, too
@@ -53,36 +54,42 @@ def serve(lines: Sequence[Connection], life: Connection, transport: Transport, s
 class _Server:
     """Of one line."""
 
-    def __init__(self, line: Connection, transport: Transport, store: Store) -> None:
+    def __init__(self, line: Line, transport: Transport, store: Store) -> None:
         self._line = line
         self._client = AskingClient(line, transport)
         self._here = Here(store)
 
     def serve(self) -> None:
-        while True:
-            try:
-                self._line.send(self._carried(self._line.recv()))
-            except (EOFError, OSError):
-                return  # the launch is over
+        try:
+            while True:
+                self._serve_one(self._line.hear())
+        except LineClosedError:
+            return  # the launch is over
+        finally:
+            self._line.close()  # whatever ended this: nobody shall wait for an answer
 
-    def _carried(self, load: Load) -> Done | Failed | Broken:
+    def _serve_one(self, load: Load) -> None:
+        try:
+            self._line.say(self._carried(load))
+        except LineClosedError:
+            raise
+        except Exception:  # noqa: BLE001 - told to the launch, which ends with it
+            self._line.say(Broken(traceback.format_exc()))
+
+    def _carried(self, load: Load) -> Done | Failed:
         try:
             account = GoogleAccount(self._client, self._client, load.payer)
             fetched, result = self._here.carry(load.errand, account)
-            return Done(replace(fetched, rows=()), len(fetched.rows), result)
         except SyncError as error:
             return Failed(error)
-        except (EOFError, OSError):
-            raise
-        except Exception:  # noqa: BLE001 - told to the launch, which ends with it
-            return Broken(traceback.format_exc())
+        return Done(replace(fetched, rows=()), len(fetched.rows), result)
 
 
 @dataclass(frozen=True, slots=True)
 class AskingClient:
     """Puts a question to the launch, sends what it says, and keeps the answer. See `sync.google.client.Asks`."""
 
-    line: Connection
+    line: Line
     transport: Transport
 
     def ask(
@@ -92,15 +99,15 @@ class AskingClient:
         buckets: Sequence[BucketName],
         size: Callable[[T], int],
     ) -> T:
-        """Raises what the launch says, or EOFError when it is gone."""
-        self.line.send(Ask(question, buckets))
+        """Raises what the launch says, or LineClosedError when it is gone."""
+        self.line.say(Ask(question, buckets))
         answer: Any = None
         while True:
-            match self.line.recv():
+            match self.line.hear():
                 case Send(request):
                     answer = None  # before the next one is read: both are large
                     said, answer = self._send(request, decode, size)
-                    self.line.send(said)
+                    self.line.say(said)
                 case Granted():
                     return cast("T", answer)
                 case Refused(error):

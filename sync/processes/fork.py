@@ -13,8 +13,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
-from typing import NoReturn
+from typing import NoReturn, Protocol
+
+
+class Closes(Protocol):
+    """An end of a pipe."""
+
+    def close(self) -> None: ...
 
 
 class Forked:
@@ -23,25 +28,27 @@ class Forked:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self._lock = threading.Lock()
-        self._status: int | None = None
+        self._over = False
+        self._code: int | None = None
 
-    def wait(self, seconds: float) -> int:
-        """Its exit code, negative when a signal ended it; after so many seconds it is killed."""
+    def wait(self, seconds: float) -> int | None:
+        """Its exit code, negative when a signal ended it; None when it was killed, after so many seconds."""
         with self._lock:
             until = time.monotonic() + seconds
-            while self._status is None:
+            while not self._over:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
                 if pid:
-                    self._status = status
+                    self._over, self._code = True, os.waitstatus_to_exitcode(status)
                 elif time.monotonic() >= until:
                     os.kill(self.pid, signal.SIGKILL)
-                    _, self._status = os.waitpid(self.pid, 0)
+                    os.waitpid(self.pid, 0)
+                    self._over = True
                 else:
                     time.sleep(0.01)
-            return os.waitstatus_to_exitcode(self._status)
+            return self._code
 
 
-def fork(serve: Callable[[], None], there: Sequence[Connection], here: Sequence[Connection]) -> Forked:
+def fork(serve: Callable[[], None], there: Sequence[Closes], here: Sequence[Closes]) -> Forked:
     """Run `serve` in a new process, which ends when it returns; each of the two keeps its own ends of pipes only."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -53,7 +60,7 @@ def fork(serve: Callable[[], None], there: Sequence[Connection], here: Sequence[
     return Forked(pid)
 
 
-def _be(serve: Callable[[], None], not_mine: Sequence[Connection]) -> NoReturn:
+def _be(serve: Callable[[], None], not_mine: Sequence[Closes]) -> NoReturn:
     """From here there is no way back: what is above on the stack belongs to the other process."""
     code = 1
     try:

@@ -1,97 +1,34 @@
-"""The launch's end of a line: one cell given away, and a word for each request that it needs.
-
-The client of the account rules as it always does; only that what it sends goes over the line, where the body stays.
-"""
+"""A line between two processes of a launch: one says, the other hears, in turn."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from multiprocessing.connection import Connection
-
-from sync.carry import Carried, Errand
-from sync.errors import SyncError
-from sync.google.account import GoogleAccount
-from sync.google.bodies import BadBodyError
-from sync.google.client import Client
-from sync.google.prints import UnreadRows
-from sync.google.transport import Request, Response
-from sync.plan.cells import AnyRow
-from sync.processes.messages import (
-    Answered,
-    Ask,
-    Broken,
-    Done,
-    Failed,
-    Granted,
-    Load,
-    Refused,
-    Send,
-    Unanswered,
-)
+from typing import Any
 
 
-class BrokenProcessError(Exception):
-    """The process at the other end met what nobody foresaw; the message is its traceback."""
+class LineClosedError(Exception):
+    """There is nobody at the other end any more."""
 
 
-class LineTransport:
-    """Lets the other end send, and remembers what it made of the body. See `sync.google.transport.Transport`."""
+class Line:
+    """One end of it. Belongs to one thread at a time."""
 
-    def __init__(self, line: Connection) -> None:
-        self._line = line
-        self._rows, self._problem = 0, ""
+    def __init__(self, end: Connection) -> None:
+        self._end = end
 
-    def send(self, request: Request) -> Response:
-        self._line.send(Send(request))
-        match self._line.recv():
-            case Answered(response, rows, problem):
-                self._rows, self._problem = rows, problem
-                return response
-            case Unanswered(error):
-                raise error
-            case other:
-                raise AssertionError(f"nothing that follows a request: {other!r}")
+    def say(self, message: Any) -> None:
+        """Raises LineClosedError."""
+        try:
+            self._end.send(message)
+        except OSError as error:
+            raise LineClosedError from error
 
-    def decode(self, body: bytes) -> int:
-        """The number of rows in the answer that came last.
-
-        Raises BadBodyError when the other end could not read it.
-        """
-        del body  # of a long one only the beginning is here
-        if self._problem:
-            raise BadBodyError(self._problem)
-        return self._rows
+    def hear(self) -> Any:
+        """Waits. Raises LineClosedError."""
+        try:
+            return self._end.recv()
+        except (EOFError, OSError) as error:
+            raise LineClosedError from error
 
     def close(self) -> None:
-        """The line outlives the cell."""
-
-
-def carry_over(line: Connection, errand: Errand, account: GoogleAccount[Client]) -> Carried:
-    """Have the other end carry a cell.
-
-    Raises what the cell raises, BrokenProcessError, and EOFError or OSError when there is no other end any more.
-    """
-    transport = LineTransport(line)
-    client = account.client.over(transport)
-    line.send(Load(errand, account.payer))
-    while True:
-        match line.recv():
-            case Ask(question, buckets):
-                try:
-                    client.ask(question, transport.decode, buckets, int)
-                except SyncError as error:
-                    line.send(Refused(error))
-                else:
-                    line.send(Granted())
-            case Done(fetched, rows, result):
-                return Carried(replace(fetched, rows=UnreadRows(rows, _not_here)), result)
-            case Failed(error):
-                raise error
-            case Broken(text):
-                raise BrokenProcessError(text)
-            case other:
-                raise AssertionError(f"nothing that is said here: {other!r}")
-
-
-def _not_here() -> list[AnyRow]:
-    raise AssertionError("the rows of this cell are in another process")
+        self._end.close()

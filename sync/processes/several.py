@@ -19,12 +19,13 @@ from typing import Protocol, Self
 
 from sync.account import Account
 from sync.carry import Carried, Errand, Here
-from sync.errors import ProcessLost
+from sync.errors import ProcessLost, SyncError
 from sync.google.account import GoogleAccount
 from sync.google.transport import Transport
+from sync.processes.away import carry_away
 from sync.processes.beside import serve
-from sync.processes.fork import fork
-from sync.processes.line import carry_over
+from sync.processes.fork import Closes, fork
+from sync.processes.line import Line, LineClosedError
 from sync.store.port import Store
 
 MOST_LINES = 32
@@ -37,11 +38,11 @@ LEAVE_SECONDS = 5.0
 class Beside(Protocol):
     """Whatever serves the lines."""
 
-    def wait(self, seconds: float) -> int:
-        """How it ended, as an exit code, negative for a signal; it ends when its lines are closed, or is killed."""
+    def wait(self, seconds: float) -> int | None:
+        """How it ended, as an exit code, negative for a signal. None: it did not in so many seconds, and was killed."""
 
 
-Ends = Sequence[Connection]
+Ends = Sequence[Closes]
 Start = Callable[[Callable[[], None], Ends, Ends], Beside]
 """Runs what it is given beside this process. Of the ends of pipes, the first are only for there, the second only for here."""
 
@@ -53,12 +54,17 @@ class _Lines:
     process: Beside
     life: Connection
     """Nothing is ever said on it: when this end is closed, by whatever, the process ends."""
-    ends: list[Connection]
-    free: list[Connection]
+    ends: list[Line]
+    free: list[Line]
 
     @property
     def busy(self) -> int:
         return len(self.ends) - len(self.free)
+
+    def close(self) -> None:
+        self.life.close()
+        for end in self.ends:
+            end.close()
 
 
 class SeveralProcesses:
@@ -79,19 +85,18 @@ class SeveralProcesses:
         for _ in range(self._others):
             pairs = [Pipe() for _ in range(self._number)]
             life_there, life_here = Pipe(duplex=False)
-            ends, there = [here for here, _ in pairs], [there for _, there in pairs]
-            older = [end for lines in self._lines for end in (lines.life, *lines.ends)]
+            there = [end for _, end in pairs]
+            here = [Line(end) for end, _ in pairs]
             work = partial(serve, there, life_there, self._transport, self._store)
-            process = self._start(work, [life_there, *there], [life_here, *ends, *older])
-            self._lines.append(_Lines(process, life_here, ends, list(ends)))
+            process = self._start(work, [life_there, *there], [life_here, *here, *self._lines])
+            self._lines.append(_Lines(process, life_here, here, list(here)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for lines in self._lines:
-            for end in (lines.life, *lines.ends):
-                end.close()
+            lines.close()
         for lines in self._lines:
             lines.process.wait(LEAVE_SECONDS)
 
@@ -108,13 +113,16 @@ class SeveralProcesses:
                     self._busy_here -= 1
         lines, line = lent
         try:
-            return carry_over(line, errand, account)
-        except (EOFError, OSError) as error:
-            raise ProcessLost(_how_it_ended(lines.process.wait(LEAVE_SECONDS))) from error
-        finally:
+            carried = carry_away(line, errand, account)
+        except SyncError:
             lines.free.append(line)
+            raise
+        except LineClosedError as error:
+            raise ProcessLost(_how_it_ended(lines.process.wait(LEAVE_SECONDS))) from error
+        lines.free.append(line)
+        return carried
 
-    def _lend(self) -> tuple[_Lines, Connection] | None:
+    def _lend(self) -> tuple[_Lines, Line] | None:
         """A line to the process with the fewest cells; None means this process."""
         with self._lock:
             idlest = min(
@@ -126,10 +134,14 @@ class SeveralProcesses:
             return idlest, idlest.free.pop()
 
 
-def _how_it_ended(exit_code: int) -> str:
-    how = f"with exit code {exit_code}"
+def _how_it_ended(exit_code: int | None) -> str:
     hint = ""
-    if exit_code < 0:
-        how = f"by {signal.Signals(-exit_code).name}"
-        hint = " If its pod ran out of memory, raise resources.limits.memory." if exit_code == -9 else ""
-    return f"A process of the launch ended {how}; what it had committed stays, the next launch goes on.{hint}"
+    if exit_code is None:
+        how = "fell silent"
+    elif exit_code < 0:
+        how = f"ended by {signal.Signals(-exit_code).name}"
+        if exit_code == -signal.SIGKILL:
+            hint = " If its pod ran out of memory, raise resources.limits.memory."
+    else:
+        how = f"ended with exit code {exit_code}"
+    return f"A process of the launch {how}; what it had committed stays, the next launch goes on.{hint}"

@@ -9,13 +9,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from contract import Destination, ExitCode, FailureClass, Limits, State
 from sync import errors
 from sync.compose import carrier_of
-from sync.errors import LoadQuotaError, QuotaError, SyncError
+from sync.errors import LoadQuotaError, PropertyError, QuotaError, SyncError
 from sync.google.transport import TransportError
 from sync.processes.fork import fork
 from sync.processes.processors import processors
@@ -220,10 +221,44 @@ def test_a_process_that_is_killed_ends_the_launch_and_says_what_to_look_at(tmp_p
     assert "resources.limits.memory" in ended.summary.message
 
 
+def test_a_process_that_closes_its_line_and_lives_on_is_told_apart_from_one_that_was_killed(tmp_path):
+    house = House(spec([workspace(tmp_path)]), FakeGoogle())
+
+    def deaf(_, there, here):
+        def serve():
+            for end in there[1:]:  # the first is its life
+                end.close()
+            there[0].poll(None)
+
+        return fork(serve, there, here)
+
+    with SeveralProcesses(1, lines=1, transport=house.google, store=house.store, start=deaf) as several:
+        house.launch = replace(house.launch, several=several)
+        ended = house.run()
+    assert ended.exit_code is ExitCode.FAILURE
+    assert "fell silent" in ended.summary.message
+
+
+def test_what_cannot_be_said_is_told_instead_of_leaving_the_launch_to_wait(tmp_path, caplog):
+    """As an error with something in it that belongs to its process."""
+
+    def fail(_):
+        error = PropertyError("no")
+        error.lock = threading.Lock()
+        raise error
+
+    with two(House(spec([workspace(tmp_path)]), FakeGoogle())) as house:
+        house.store.on_write = fail
+        ended = house.run()
+    assert ended.exit_code is ExitCode.FAILURE
+    assert "pickle" in caplog.text
+
+
 def test_a_process_that_does_not_end_when_it_is_told_to_is_killed():
     other = fork(signal.pause, (), ())
-    assert other.wait(0.05) == -signal.SIGKILL
-    assert other.wait(0.05) == -signal.SIGKILL
+    assert other.wait(0.05) is None
+    assert other.wait(0.05) is None
+    assert not Path(f"/proc/{other.pid}").exists()
 
 
 def test_a_process_that_fails_says_so_by_its_exit_code(capfd):
