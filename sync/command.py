@@ -22,12 +22,10 @@ from sync import summary as summaries
 from sync.backfill import NO_RANGE, Range
 from sync.clock import Clock, SystemClock
 from sync.compose import (
-    CarrierFactory,
     NoSpecError,
     Parts,
     StoreFactory,
     bound_fields,
-    carrier_of,
     chosen_store,
     parts,
     postgres,
@@ -39,6 +37,7 @@ from sync.events import Events
 from sync.logs import configure
 from sync.look import dry_run, find_all, guess
 from sync.plan.work import Estimate
+from sync.processes.choice import CarrierFactory, carrier_of
 from sync.progress import LogReporter, Reporter
 from sync.run import Ended
 from sync.run import run as run_launch
@@ -200,7 +199,7 @@ def _launch(
 
         reporter = TerminalReporter(made.tally, made.clock, terminal)
     with (
-        carrier(made, store, settings.processes) as several,
+        carrier(made.spec.limits, made.accounts.transport, store, settings.processes) as several,
         SignalWatch(made.stop, grace=made.spec.limits.grace_seconds, last_words=last_words),
     ):
         ended = run_launch(made.launch(store, several), reporter)

@@ -10,10 +10,8 @@ import logging
 import random
 import secrets
 import socket
-import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
 from importlib.metadata import PackageNotFoundError, version
@@ -32,7 +30,6 @@ from sync.google.exchange import Addresses
 from sync.google.http import RequestsTransport
 from sync.google.retry import Policy
 from sync.launch import Launch
-from sync.processes.processors import processors
 from sync.quota.circuit import Rules
 from sync.quota.guard import API, DATABASE, TOKENS, Guard
 from sync.quota.limiter import Limiter
@@ -49,10 +46,6 @@ from sync.turns import threads
 
 TABLE_RULES = Rules(failures=2, sources=1, first_seconds=2.0, longest_seconds=5.0)
 """Of the breaker before the table of budgets, which is asked every second and not waited for."""
-
-USUAL_PROCESSES = 2
-"""Where there are as many processors. More of them load faster, but take more memory and connections than a pod is given
-by default."""
 
 StoreFactory = Callable[[RunSpec, Clock], Store]
 
@@ -224,29 +217,6 @@ def chosen_store(spec: RunSpec, settings: Settings, clock: Clock, real: StoreFac
         _log.warning("GSC_SYNC_STORE is memory: rows are counted, and forgotten when the launch ends.")
         return MemoryStore(clock.now)
     return real(spec, clock)
-
-
-CarrierFactory = Callable[[Parts, Store, int | None], AbstractContextManager[Carrier | None]]
-
-
-@contextmanager
-def carrier_of(made: Parts, store: Store, processes: int | None) -> Iterator[Carrier | None]:
-    """Several processes to carry cells; None when this one does it alone.
-
-    It does when one processor is all there is, when the store lives in it, and when it has threads, which do not survive
-    being forked.
-    """
-    # Elsewhere than on Linux, system libraries are known to break in a process that was forked.
-    usual = min(USUAL_PROCESSES, processors()) if sys.platform == "linux" else 1
-    count = usual if processes is None else processes
-    if count == 1 or threading.active_count() > 1 or not store.shared_by(count):
-        yield None
-        return
-    from sync.processes.several import SeveralProcesses  # noqa: PLC0415 - a pod with one processor does without
-
-    lines = threads(made.spec.limits)
-    with SeveralProcesses(count - 1, lines=lines, transport=made.accounts.transport, store=store) as several:
-        yield several
 
 
 def bound_fields(spec: RunSpec) -> dict[str, Any]:

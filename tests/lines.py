@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from contract import Limits
 from sync.carry import Carrier
-from sync.compose import Parts
+from sync.google.transport import Transport
 from sync.processes.several import Ends, SeveralProcesses
 from sync.store.port import Store
 
@@ -30,10 +31,8 @@ def in_thread(serve: Callable[[], None], there: Ends, here: Ends) -> _Thread:
 
 
 @contextmanager
-def by_lines(made: Parts, store: Store, processes: int | None) -> Iterator[Carrier]:
+def by_lines(limits: Limits, transport: Transport, store: Store, processes: int | None) -> Iterator[Carrier]:
     """Every second cell goes over a line, whatever the machine and the store are like."""
-    del processes
-    with SeveralProcesses(
-        1, lines=4, transport=made.accounts.transport, store=store, start=in_thread
-    ) as several:
+    del limits, processes
+    with SeveralProcesses(1, lines=4, transport=transport, store=store, start=in_thread) as several:
         yield several

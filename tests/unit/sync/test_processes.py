@@ -15,9 +15,9 @@ import pytest
 
 from contract import Destination, ExitCode, FailureClass, Limits, State
 from sync import errors
-from sync.compose import carrier_of
 from sync.errors import LoadQuotaError, PropertyError, QuotaError, SyncError
 from sync.google.transport import TransportError
+from sync.processes.choice import carrier_of
 from sync.processes.fork import fork
 from sync.processes.processors import processors
 from sync.processes.several import SeveralProcesses
@@ -287,7 +287,7 @@ def test_one_process_carries_all_where_another_could_not(store, processes):
     thread = threading.Thread(target=over.wait)
     thread.start()
     try:
-        with carrier_of(None, store(), processes) as several:
+        with carrier_of(Limits(), FakeGoogle(), store(), processes) as several:
             assert several is None
     finally:
         over.set()
