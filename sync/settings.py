@@ -18,7 +18,7 @@ from sync.errors import ConfigurationError
 
 PREFIX = "GSC_SYNC_"
 MOST_PROCESSES = 8
-"""Each takes some 60 MB more; Postgres and Google are at their limits long before."""
+"""Each has threads, connections and texts of its own."""
 
 
 def _strict_boolean(value: Any) -> Any:

@@ -96,25 +96,22 @@ def _watch(processes: list[subprocess.Popen[bytes]]) -> list[_Account]:
 
 def _high_water(pid: int) -> int:
     """The most memory that a process ever had resident, in bytes; 0 when it is gone."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+    return _in_bytes(pid, "status", "VmHWM:")
 
 
 def _together(pid: int) -> int:
     """The memory of a process and its children now, in bytes, what they share counted once; 0 without children."""
     children = _children(pid)
-    return sum(_proportional(each) for each in (pid, *children)) if children else 0
+    return sum(_in_bytes(each, "smaps_rollup", "Pss:") for each in (pid, *children)) if children else 0
 
 
-def _proportional(pid: int) -> int:
+def _in_bytes(pid: int, file: str, field: str) -> int:
+    """What the kernel says in kilobytes in one of a process's files; 0 when it is gone."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(field)), 0)
 
 
 def cpu_of(pid: int) -> float:

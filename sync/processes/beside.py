@@ -32,10 +32,9 @@ from sync.processes.messages import (
 from sync.quota.names import BucketName
 from sync.store.port import Store
 from sync.sweeps import RareSweeps
+from sync.turns import TICK_SECONDS
 
 T = TypeVar("T")
-
-TICK_SECONDS = 0.25
 
 TOLD_BYTES = 64 * 1024
 """Of a body, as much goes to the launch: a refusal is told apart by its text, and none is longer."""

@@ -41,7 +41,7 @@ from tests.unit.sync.test_run import House
 
 @contextmanager
 def two(house: House) -> Iterator[House]:
-    """The house with a second place where cells are carried; notes which threads write."""
+    """The house with a second place where cells are carried."""
     with SeveralProcesses(1, lines=8, transport=house.google, store=house.store, start=in_thread) as several:
         house.launch = replace(house.launch, several=several)
         yield house
@@ -275,23 +275,27 @@ class Shared(TinyStore):
 
 
 @pytest.mark.parametrize(
-    ("store", "processes"),
+    ("store", "processes", "threads", "expected"),
     [
-        pytest.param(Shared, 1, id="told to be one"),
-        pytest.param(TinyStore, 2, id="a store that lives in the process"),
-        pytest.param(Shared, 2, id="a process that has threads already"),
+        pytest.param(Shared, 2, 0, b"several", id="nothing stands in the way"),
+        pytest.param(Shared, 1, 0, b"one", id="told to be one"),
+        pytest.param(TinyStore, 2, 0, b"one", id="a store that lives in the process"),
+        pytest.param(Shared, 2, 1, b"one", id="a process that has threads already"),
     ],
 )
-def test_one_process_carries_all_where_another_could_not(store, processes):
-    over = threading.Event()
-    thread = threading.Thread(target=over.wait)
-    thread.start()
-    try:
+def test_one_process_carries_all_where_another_could_not(store, processes, threads, expected):
+    """Asked in a process of its own, which has no threads but those of the story."""
+    reading, writing = os.pipe()
+
+    def ask() -> None:
+        for _ in range(threads):
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
         with carrier_of(Limits(), FakeGoogle(), store(), processes) as several:
-            assert several is None
-    finally:
-        over.set()
-        thread.join()
+            assert several is None or isinstance(several, SeveralProcesses)
+            os.write(writing, b"one" if several is None else b"several")
+
+    assert fork(ask, (), ()).wait(30) == 0
+    assert os.read(reading, 100) == expected
 
 
 def test_connections_are_divided_and_never_down_to_none(tmp_path):
