@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.fault.plan import Plan
 from tests.fault.report import table
-from tests.fault.sweep import FAMILIES, repeat, say, sweep
+from tests.fault.sweep import FAMILIES, WHOLE, Part, repeat, say, sweep
 
 FAILURES = Path(".build") / "fault"
 
@@ -36,8 +36,8 @@ def main() -> int:
     many.add_argument(
         "--part",
         type=_part,
-        default=(0, 1),
-        help="K/N: every N-th plan of a family, from the K-th (K may be larger)",
+        default=WHOLE,
+        help="K/N: every N-th plan of a family, from the K-th (K may be larger); K,K/N: several of these parts",
     )
     told = commands.add_parser("report", help="one table of the results of several sweeps")
     told.add_argument("results", nargs="+", type=Path)
@@ -58,11 +58,11 @@ def main() -> int:
     )
 
 
-def _part(text: str) -> tuple[int, int]:
-    number, _, of = text.partition("/")
-    if not (number.isdecimal() and of.isdecimal() and int(of)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form K/N, such as 1/4")
-    return int(number), int(of)
+def _part(text: str) -> Part:
+    try:
+        return Part.read(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
 
 
 if __name__ == "__main__":

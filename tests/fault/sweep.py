@@ -8,8 +8,9 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from tests.fault import faketime
 from tests.fault.families import clock, crash, load, outage, replicas, requests, upheaval, watch
@@ -47,10 +48,35 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Of every `of` plans those at the given places, so that any parts together are a fair choice of a family.
+
+    Several in one sweep share its undisturbed runs, which take the release size three minutes.
+    """
+
+    places: frozenset[int]
+    of: int
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """`3/16`, or `3,5,6/16`; a place may be larger than there are, and begins anew then. Raises ValueError."""
+        places, _, of = text.partition("/")
+        numbers = places.split(",")
+        if not (all(it.isdecimal() for it in numbers) and of.isdecimal() and int(of)):
+            raise ValueError(f"{text!r} is not of the form K/N or K,K/N, such as 1/4 or 3,5,6/16")
+        return cls(frozenset(int(it) % int(of) for it in numbers), int(of))
+
+    def choose(self, plans: Sequence[Plan]) -> list[Plan]:
+        return [plan for place, plan in enumerate(plans) if place % self.of in self.places]
+
+
+WHOLE = Part(frozenset({0}), 1)
+
+
 async def sweep(
-    size: str, families: Iterable[str], only: str, width: int, failures: Path, part: tuple[int, int] = (0, 1)
+    size: str, families: Iterable[str], only: str, width: int, failures: Path, part: Part = WHOLE
 ) -> int:
-    """`part` (k, n): every n-th plan of each family, from the k-th on."""
     families = tuple(families)
     begin(failures)
     if "clock" in families:
@@ -59,9 +85,13 @@ async def sweep(
         references = await refer(rig, width, failures, quiet=60.0 if size == "release" else 3.0)
         results = list(references.values())
         chosen = {
-            family: [
-                plan for plan in FAMILIES[family](references, release=size == "release") if only in plan.name
-            ][part[0] % part[1] :: part[1]]
+            family: part.choose(
+                [
+                    plan
+                    for plan in FAMILIES[family](references, release=size == "release")
+                    if only in plan.name
+                ]
+            )
             for family in families
         }
         together = [plan for plans in chosen.values() for plan in plans]
