@@ -1,17 +1,17 @@
 """From the bytes of a page to rows, as cheaply as Python can.
 
-msgspec checks and builds in one pass in C; per row only a tuple is made here. Google declares counts as doubles, so a
+msgspec checks and builds in one pass in C; nothing is made here for each row, until somebody asks for rows. Google declares counts as doubles, so a
 second decoder takes whole doubles. A page that neither takes goes, row by row, through `sync.rows`, which quarantines
 what follows no rule; a body that is no page at all raises BadBodyError and is asked for again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 from sync.google.bodies import BadBodyError, whole_object
 from sync.google.prints import digest_of_prints, prints_of
 from sync.plan.cells import AnyRow, DimensionRow, HourRow, Row, TotalsRow
+from sync.plan.lazy_rows import Fields, LazyRows
 from sync.rows import MAX_POSITION, check_row, max_count, whole_text
 
 Key = tuple[Any, ...]
@@ -55,12 +56,23 @@ class _Page(Struct, Generic[R], gc=False):
     responseAggregationType: str = ""  # noqa: N815 - Google's spelling
 
 
+class Decoded(Protocol):
+    """A row as the decoder leaves it, which compares as a row does."""
+
+    @property
+    def clicks(self) -> int: ...
+    @property
+    def impressions(self) -> int: ...
+    @property
+    def position(self) -> float | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer: `keys` and `rows` go together; `received` counts quarantined rows too."""
+    """One answer: `keys` and `decoded` go together; `received` counts quarantined rows too."""
 
     keys: list[Key]
-    rows: list[AnyRow]
+    decoded: Sequence[Decoded]
     received: int
     quarantined: tuple[str, ...] = ()
     aggregation: str = ""
@@ -68,46 +80,53 @@ class Page:
     """Of the prints of all its rows (see `prints`); empty when they could not be told from the bytes."""
     distinct: int = 0
     """How many different prints there are."""
-    prints: Collection[bytes] = ()
+    prints: Collection[int] = ()
     """Kept only where the page may be one of several: a megabyte for 20,000 rows."""
     read: Callable[[], Page] | None = None
     """Given in place of keys and rows when the page as it stands is what was known before: reads them all the same."""
+    made: Callable[[Sequence[Any]], Sequence[AnyRow]] = list
+    """From decoded rows of this page, or of others of the same dimensions, to rows of their kind."""
+
+    @property
+    def rows(self) -> Sequence[AnyRow]:
+        return self.made(self.decoded)
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How the keys of one list of dimensions look, and how a row is made of them."""
+    """How the keys of one list of dimensions look, and which of them is which part of a row's key; None: it has none."""
 
     keys: Any
-    make: Callable[[Any], AnyRow]
+    kind: type[AnyRow]
+    parts: tuple[int | None, ...]
+
+    def made(self, decoded: Sequence[Any]) -> Sequence[AnyRow]:
+        def columns() -> Fields:
+            keys = list(zip(*[row.keys for row in decoded], strict=True))
+            return (
+                *([""] * len(decoded) if part is None else keys[part] for part in self.parts),
+                [row.clicks for row in decoded],
+                [row.impressions for row in decoded],
+                [row.position for row in decoded],
+            )
+
+        def rows() -> Sequence[AnyRow]:
+            return list(map(partial(tuple.__new__, self.kind), zip(*columns(), strict=True)))
+
+        return LazyRows(len(decoded), rows, columns) if decoded else []
 
 
-_new = tuple.__new__
-_ONE = lambda row: _new(DimensionRow, (*row.keys, row.clicks, row.impressions, row.position))  # noqa: E731
 _SHAPES: dict[tuple[str, ...], _Shape] = {
-    ("page", "query", "country", "device"): _Shape(
-        tuple[_Text, str, _Text, _Text],
-        lambda row: _new(Row, (*row.keys, row.clicks, row.impressions, row.position)),
-    ),
-    ("page", "country"): _Shape(
-        tuple[_Text, _Text],
-        lambda row: _new(Row, (row.keys[0], "", row.keys[1], "", row.clicks, row.impressions, row.position)),
-    ),
-    ("page", "country", "device"): _Shape(
-        tuple[_Text, _Text, _Text],
-        lambda row: _new(
-            Row, (row.keys[0], "", row.keys[1], row.keys[2], row.clicks, row.impressions, row.position)
-        ),
-    ),
-    (): _Shape((), lambda row: _new(TotalsRow, (row.clicks, row.impressions, row.position))),
-    ("query",): _Shape(tuple[str], _ONE),
-    **{(name,): _Shape(tuple[_Text], _ONE) for name in ("page", "country", "device", "searchAppearance")},
-    ("hour", "page"): _Shape(
-        tuple[_Hour, _Text],
-        lambda row: HourRow(
-            row.keys[0].astimezone(UTC), row.keys[1], row.clicks, row.impressions, row.position
-        ),
-    ),
+    ("page", "query", "country", "device"): _Shape(tuple[_Text, str, _Text, _Text], Row, (0, 1, 2, 3)),
+    ("page", "country"): _Shape(tuple[_Text, _Text], Row, (0, None, 1, None)),
+    ("page", "country", "device"): _Shape(tuple[_Text, _Text, _Text], Row, (0, None, 1, 2)),
+    (): _Shape((), TotalsRow, ()),
+    ("query",): _Shape(tuple[str], DimensionRow, (0,)),
+    **{
+        (name,): _Shape(tuple[_Text], DimensionRow, (0,))
+        for name in ("page", "country", "device", "searchAppearance")
+    },
+    ("hour", "page"): _Shape(tuple[_Hour, _Text], HourRow, (0, 1)),
 }
 
 
@@ -117,11 +136,12 @@ class PageDecoder:
     def __init__(self, dimensions: tuple[str, ...]) -> None:
         shape = _SHAPES[dimensions]
         self._dimensions = dimensions
-        self._make = shape.make
+        self._made = shape.made
         most = max_count(dimensions)
         # Subscribed with values at run time, which no type checker can follow.
         page: Any = _Page
         row: Any = _Row if dimensions else _Sum
+        self._row = row
         self._ints = msgspec.json.Decoder(page[row[shape.keys, Annotated[int, Meta(ge=0, le=most)]]])
         self._doubles = msgspec.json.Decoder(
             page[row[shape.keys, Annotated[float, Meta(ge=0, le=most, multiple_of=1)]]]
@@ -138,7 +158,7 @@ class PageDecoder:
         if found is None or not found.prints:
             return self._read(body)
         digest = digest_of_prints(found.prints)
-        kept = found.prints if digest == known or found.received >= short else frozenset[bytes]()
+        kept = found.prints if digest == known or found.received >= short else frozenset[int]()
         described = partial(replace, digest=digest, distinct=len(found.prints), prints=kept)
         if digest == known:
             unread = Page([], [], found.received, (), found.aggregation)
@@ -156,19 +176,13 @@ class PageDecoder:
                 return self._carefully(body)
             for row in page.rows:
                 row.clicks, row.impressions = int(row.clicks), int(row.impressions)
-        make = self._make
-        rows = page.rows
-        try:
-            made = [make(row) for row in rows]
-        except OverflowError:  # an hour at the end of all time
-            return self._carefully(body)
-        return Page(
-            [row.keys for row in rows],
-            made,
-            len(rows),
-            (),
-            page.responseAggregationType,
-        )
+        if self._dimensions[:1] == ("hour",):
+            try:
+                for row in page.rows:
+                    row.keys = (row.keys[0].astimezone(UTC), row.keys[1])
+            except OverflowError:  # an hour at the end of all time
+                return self._carefully(body)
+        return self._page(page.rows, len(page.rows), (), page.responseAggregationType)
 
     def _carefully(self, body: bytes) -> Page:
         answer = whole_object(body)
@@ -176,16 +190,21 @@ class PageDecoder:
         if not isinstance(raw_rows, list):
             raise BadBodyError("`rows` is no list")
         checked = [check_row(raw, self._dimensions) for raw in raw_rows]
-        rows = [row for row in checked if not isinstance(row, str)]
-        keys = [self._key(row) for row in rows]
+        rows = [
+            self._row(keys=self._key(row), clicks=row[-3], impressions=row[-2], position=row[-1])
+            for row in checked
+            if not isinstance(row, str)
+        ]
         aggregation = answer.get("responseAggregationType", "")
-        return Page(
-            keys,
+        return self._page(
             rows,
             len(raw_rows),
             tuple(row for row in checked if isinstance(row, str)),
             whole_text(aggregation)[:40] if isinstance(aggregation, str) else "",
         )
+
+    def _page(self, rows: list[Any], received: int, quarantined: tuple[str, ...], aggregation: str) -> Page:
+        return Page([row.keys for row in rows], rows, received, quarantined, aggregation, made=self._made)
 
     def _key(self, row: AnyRow) -> Key:
         """The key as the fast way has it: only the dimensions that were asked for."""

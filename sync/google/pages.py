@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sync.errors import BadAnswer
-from sync.google.answers import Key, Page
+from sync.google.answers import Decoded, Key, Page
 from sync.google.prints import UnreadRows, digest_of_prints
 from sync.plan.cells import AnyRow
 
@@ -58,7 +59,8 @@ class Gathered:
 class _Pass:
     """What one walk through the pages has brought so far."""
 
-    rows: dict[Key, AnyRow] = field(default_factory=dict)
+    rows: dict[Key, Decoded] = field(default_factory=dict)
+    made: Callable[[Sequence[Any]], Sequence[AnyRow]] = list
     quarantined: dict[str, None] = field(default_factory=dict)
     aggregation: str = ""
     pages: int = 0
@@ -70,7 +72,7 @@ class _Pass:
     duplicates: int = 0
     conflicts: int = 0
     saturated: bool = False
-    prints: set[bytes] = field(default_factory=set)
+    prints: set[int] = field(default_factory=set)
     single: Page | None = None
     """The page that all rows came from, as long as there is only one."""
     ties_at: list[int] = field(default_factory=list)
@@ -79,13 +81,14 @@ class _Pass:
     def take(self, page: Page) -> tuple[int, int]:
         """Merge a page; the number of its distinct rows, and of those that were new."""
         self.pages += 1
+        self.made = page.made
         self.aggregation = page.aggregation or self.aggregation
         self.quarantined.update(dict.fromkeys(page.quarantined))
         self.single = page if not self.rows and not self.prints else None
         self.prints.update(page.prints)
-        fresh = dict(zip(page.keys, page.rows, strict=True))
-        if len(fresh) < len(page.rows):
-            self.conflicts += sum(fresh[key] != row for key, row in zip(page.keys, page.rows, strict=True))
+        fresh = dict(zip(page.keys, page.decoded, strict=True))
+        if len(fresh) < len(page.decoded):
+            self.conflicts += sum(fresh[key] != row for key, row in zip(page.keys, page.decoded, strict=True))
         before = len(self.rows)
         if before == 0:
             self.rows = fresh
@@ -126,7 +129,7 @@ def gather(ask: Ask, *, expect_rows: bool = False) -> Gathered:
         walked = again
     _mend(walked, read)
     return Gathered(
-        rows=list(walked.rows.values()),
+        rows=walked.made(list(walked.rows.values())),
         quarantined=tuple(walked.quarantined),
         saturated=walked.saturated,
         aggregation=walked.aggregation,
@@ -158,8 +161,8 @@ def _known_before(page: Page, read: Callable[[], Page]) -> Gathered:
     )
 
 
-def _distinct(page: Page) -> list[AnyRow]:
-    return list(dict(zip(page.keys, page.rows, strict=True)).values())
+def _distinct(page: Page) -> Sequence[AnyRow]:
+    return page.made(list(dict(zip(page.keys, page.decoded, strict=True)).values()))
 
 
 def _digest(walked: _Pass) -> bytes:
@@ -202,7 +205,7 @@ def _walk(ask: Ask) -> _Pass:
         if walked.received >= CAP_ROWS:
             walked.saturated = True
             return walked
-        walked.ties_at.append(start + _ties_begin(page.rows))
+        walked.ties_at.append(start + _ties_begin(page.decoded))
 
 
 def _step(page: Page, distinct: int, new: int) -> int:
@@ -235,7 +238,7 @@ def _mending_starts(walked: _Pass) -> Iterator[int]:
         yield distinct[number % len(distinct)]
 
 
-def _ties_begin(rows: list[AnyRow]) -> int:
+def _ties_begin(rows: Sequence[Decoded]) -> int:
     """The index at which the last group of rows with equal clicks begins."""
     index = len(rows)
     while index > 1 and rows[index - 2].clicks == rows[-1].clicks:

@@ -7,21 +7,22 @@ not touched at all: even an upsert that changes nothing would lock them and writ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import repeat
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from contract.dimension_sets import DimensionSet
 from sync.plan.cells import AnyRow, CellResult
+from sync.plan.lazy_rows import columns_of
+from sync.store.copy_rows import RowFormat, stream
 from sync.store.layouts import LAYOUTS, Layout
 
 if TYPE_CHECKING:
     from sync.store.connect import Connection
 
 PLACE = ("property_id", "search_type_id", "day")
+PLACE_TYPES = ("int4", "int2", "date")
 METRICS = ("clicks", "impressions", "position")
 
 
@@ -47,18 +48,14 @@ class Columns:
     numbers: tuple[Sequence[Any], ...]
 
     @classmethod
-    def of(cls, rows: Iterable[AnyRow], ids: Callable[[int, set[Any]], Mapping[Any, int] | None]) -> Self:
+    def of(cls, rows: Sequence[AnyRow], ids: Callable[[int, set[Any]], Mapping[Any, int] | None]) -> Self:
         """`ids` are asked for the distinct values of each part of the key; None: they stand for themselves."""
-        columns: tuple[Sequence[Any], ...] = tuple(zip(*rows, strict=True))
+        columns = columns_of(rows)
         texts, numbers = columns[: -len(METRICS)], columns[-len(METRICS) :]
         return cls(tuple(_ids(column, ids(at, set(column))) for at, column in enumerate(texts)), numbers)
 
     def __len__(self) -> int:
         return len(self.numbers[0])
-
-    def records(self, *place: Any) -> Iterator[tuple[Any, ...]]:
-        """What is copied: the place, the same for all, then key and numbers."""
-        return zip(*map(repeat, place), *self.keys, *self.numbers, strict=False)
 
 
 def _ids(column: Sequence[Any], ids: Mapping[Any, int] | None) -> Sequence[Any]:
@@ -78,10 +75,9 @@ class CellWriter:
         """A cell that holds nothing: plain COPY."""
         table = self._tables[key.dimension_set]
         with connection.cursor().copy(cast("Any", table.copy)) as copy:
-            copy.set_types(["int4", "int2", "date", *table.types])
-            # Together by their first key, the page: whoever reads one page over time finds its rows side by side.
-            for record in sorted(columns.records(*key.place), key=itemgetter(len(PLACE))):
-                copy.write_row(record)
+            # Sorted by their first key, the page: whoever reads one page over time finds its rows side by side.
+            for piece in stream(sorted(table.row.rows(key.place, (*columns.keys, *columns.numbers)))):
+                copy.write(piece)
         return CellResult(inserted=len(columns))
 
     def clear(self, connection: Connection, key: CellKey) -> CellResult:
@@ -92,9 +88,8 @@ class CellWriter:
         table = self._tables[key.dimension_set]
         connection.execute(cast("Any", table.stage))
         with connection.cursor().copy(cast("Any", table.copy_staging)) as copy:
-            copy.set_types(table.types)
-            for record in columns.records():
-                copy.write_row(record)
+            for piece in stream(table.staged_row.rows((), (*columns.keys, *columns.numbers))):
+                copy.write(piece)
         # Without statistics the planner may take the cell for one row and loop over staging for each of 50,000;
         # hashing is right at any size, and cheaper than an ANALYZE.
         connection.execute("SELECT set_config('enable_nestloop', 'off', true)")
@@ -115,10 +110,11 @@ class _Table:
         columns = (*keys, *METRICS)
         listed = ", ".join(columns)
         order = f" ORDER BY {', '.join(keys)}" if keys else ""
-        self.types = (*(key.type for key in layout.keys), layout.count, layout.count, "float8")
+        types = (*(key.type for key in layout.keys), layout.count, layout.count, "float8")
+        self.row, self.staged_row = RowFormat(PLACE_TYPES, types), RowFormat((), types)
         typed = ", ".join(
             f"{name} {kind}{' NOT NULL' if name != 'position' else ''}"
-            for name, kind in zip(columns, self.types, strict=True)
+            for name, kind in zip(columns, types, strict=True)
         )
         self.is_there = f"SELECT EXISTS (SELECT FROM {table} t WHERE {here})"
         self.copy = f"COPY {table} ({', '.join(PLACE)}, {listed}) FROM STDIN (FORMAT BINARY)"

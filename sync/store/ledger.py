@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from contract.dimension_sets import DimensionSet, SearchType
 from sync.plan.cells import Cell, FetchedCell
+from sync.plan.lazy_rows import columns_of
 from sync.plan.order import Synced
 from sync.plan.totals import Totals
 from sync.store.cell_writer import CellKey
@@ -62,9 +63,9 @@ class Ledger:
 
         With `same`, the rows are those that were stored before, and nobody needs to look at them.
         """
-        rows: Sequence[Any] = fetched.rows
         if same is None:
-            counts = len(rows), sum(row.clicks for row in rows), sum(row.impressions for row in rows)
+            clicks, impressions = columns_of(fetched.rows)[-3:-1] or ((), ())
+            counts = len(fetched.rows), sum(clicks), sum(impressions)
         else:
             counts = same.rows, same.clicks, same.impressions
         self._execute(

@@ -39,6 +39,21 @@ def test_an_answer_without_rows_is_empty():
     assert decode(b"{}").rows == []
 
 
+def test_a_row_is_the_same_whichever_way_it_was_read():
+    """Pages of one cell may need different ways; rows that come twice must not look like two versions of a row."""
+    plain, spare = row("https://a/", "q", "usa", "MOBILE", clicks=3, impressions=10), row("https://b/")
+    doubles = row("https://a/", "q", "usa", "MOBILE", clicks=3.0, impressions=10.0)
+    fast, as_doubles, careful = (
+        decode(body(each, *more)) for each, *more in ((plain,), (doubles,), (plain, spare))
+    )
+    assert careful.quarantined
+    assert fast.decoded == as_doubles.decoded == careful.decoded
+    assert fast.keys == as_doubles.keys == careful.keys
+    assert (
+        fast.rows == as_doubles.rows == careful.rows == [Row("https://a/", "q", "usa", "MOBILE", 3, 10, 3.5)]
+    )
+
+
 def test_whole_doubles_become_integers():
     page = decode(body(row("https://a/", "q", "usa", "MOBILE", clicks=3.0, impressions=10.0)))
     assert page.rows[0][4:6] == (3, 10)

@@ -62,7 +62,7 @@ class Knowing(Server):
             return page_of([])
         if set(page.rows) != self.stored:
             return page
-        return replace(page, keys=[], rows=[], distinct=len(page.rows), read=lambda: page)
+        return replace(page, keys=[], decoded=[], distinct=len(page.rows), read=lambda: page)
 
 
 def test_an_answer_known_before_is_not_read():

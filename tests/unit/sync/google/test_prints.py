@@ -131,9 +131,9 @@ def test_what_is_no_plain_page_has_no_prints(body):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.binary(max_size=12), max_size=12), st.randoms(use_true_random=False))
+@given(st.sets(st.integers(0, 2**128 - 1), max_size=12), st.randoms(use_true_random=False))
 def test_the_digest_knows_the_set_of_prints_and_nothing_else(prints, shuffled):
-    other = list(prints)
+    other = sorted(prints)
     shuffled.shuffle(other)
     assert digest_of_prints(prints) == digest_of_prints(other)
-    assert digest_of_prints([*prints, b"one more than twelve bytes"]) != digest_of_prints(prints)
+    assert digest_of_prints([*prints, 2**128]) != digest_of_prints(prints)
