@@ -1,8 +1,9 @@
 """Replaces one cell as a set, inside a transaction that the caller opened, locked and fenced.
 
-Rows arrive by binary COPY. An empty cell takes them straight; otherwise they go to a temporary table and three
-statements make the difference: delete what vanished, change what differs, add what is new. Rows that are equal are
-not touched at all: even an upsert that changes nothing would lock them and write 200 bytes of log each.
+Rows arrive by binary COPY. An empty cell takes them straight; otherwise they go to a temporary table, which is joined
+with the cell once, and one statement makes the difference: delete what vanished, change what differs, add what is new.
+Rows that are equal are not touched at all: even an upsert that changes nothing would lock them and write 200 bytes of
+log each.
 """
 
 from __future__ import annotations
@@ -90,12 +91,12 @@ class CellWriter:
         with connection.cursor().copy(cast("Any", table.copy_staging)) as copy:
             for piece in stream(table.staged_row.rows((), (*columns.keys, *columns.numbers))):
                 copy.write(piece)
-        # Without statistics the planner may take the cell for one row and loop over staging for each of 50,000;
+        # Without statistics the planner may take the cell for one row and loop over what differs for each of 50,000;
         # hashing is right at any size, and cheaper than an ANALYZE.
         connection.execute("SELECT set_config('enable_nestloop', 'off', true)")
-        deleted = connection.execute(cast("Any", table.delete), key.place).rowcount
-        updated = connection.execute(cast("Any", table.update), key.place).rowcount
-        inserted = connection.execute(cast("Any", table.insert), [*key.place, *key.place]).rowcount
+        changes = connection.execute(cast("Any", table.replace), key.place * 4).fetchone()
+        assert changes is not None
+        deleted, updated, inserted = changes
         return CellResult(inserted, updated, deleted, len(columns) - inserted - updated)
 
 
@@ -106,7 +107,8 @@ class _Table:
         table = f'"{schema}".{layout.table}'
         here = "t.property_id = %s AND t.search_type_id = %s AND t.day = %s"
         keys = [key.name for key in layout.keys]
-        same = " AND ".join(f"s.{name} = t.{name}" for name in keys) or "true"
+        # A cell of totals is one row without a key, and a full join wants something that can be hashed.
+        same = " AND ".join(f"s.{name} = t.{name}" for name in keys) or "s.clicks * 0 = t.clicks * 0"
         columns = (*keys, *METRICS)
         listed = ", ".join(columns)
         order = f" ORDER BY {', '.join(keys)}" if keys else ""
@@ -121,15 +123,21 @@ class _Table:
         self.clear = f"DELETE FROM {table} t WHERE {here}"
         self.stage = f"CREATE TEMPORARY TABLE staging ({typed}) ON COMMIT DROP"
         self.copy_staging = f"COPY staging ({listed}) FROM STDIN (FORMAT BINARY)"
-        self.delete = (
-            f"DELETE FROM {table} t WHERE {here} AND NOT EXISTS (SELECT FROM staging s WHERE {same})"
-        )
-        self.update = (
-            f"UPDATE {table} t SET clicks = s.clicks, impressions = s.impressions, position = s.position"
-            f" FROM staging s WHERE {here} AND {same}"
-            " AND (t.clicks, t.impressions, t.position) IS DISTINCT FROM (s.clicks, s.impressions, s.position)"
-        )
-        self.insert = (
-            f"INSERT INTO {table} ({', '.join(PLACE)}, {listed}) SELECT %s, %s, %s, {listed} FROM staging s"
-            f" WHERE NOT EXISTS (SELECT FROM {table} t WHERE {here} AND {same}){order}"
+        there, came = (", ".join(f"{side}.{name}" for name in METRICS) for side in "ts")
+        # In each row of `differs`, `at` says where it lies, if it does, and clicks are null if it is no longer wanted.
+        # The cell is locked, so what lies there stays there until the statement ends.
+        self.replace = (
+            "WITH differs AS MATERIALIZED ("
+            f"SELECT t.at, s.* FROM (SELECT t.ctid AS at, {listed} FROM {table} t WHERE {here}) t"
+            f" FULL JOIN staging s ON {same}"
+            f" WHERE t.at IS NULL OR s.clicks IS NULL OR ({there}) IS DISTINCT FROM ({came})"
+            "), vanished AS ("
+            f"DELETE FROM {table} t USING differs d WHERE {here} AND t.ctid = d.at AND d.clicks IS NULL RETURNING 1"
+            "), changed AS ("
+            f"UPDATE {table} t SET {', '.join(f'{name} = d.{name}' for name in METRICS)} FROM differs d"
+            f" WHERE {here} AND t.ctid = d.at AND d.clicks IS NOT NULL RETURNING 1"
+            "), new AS ("
+            f"INSERT INTO {table} ({', '.join(PLACE)}, {listed})"
+            f" SELECT %s, %s, %s, {listed} FROM differs WHERE at IS NULL{order} RETURNING 1"
+            ") SELECT (SELECT count(*) FROM vanished), (SELECT count(*) FROM changed), (SELECT count(*) FROM new)"
         )
