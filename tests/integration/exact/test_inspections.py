@@ -99,7 +99,12 @@ def test_it_is_off_unless_asked_for(world: World) -> None:
 
 def test_a_page_that_google_calls_wrong_keeps_no_other_back(world: World) -> None:
     world.emulator.faults(
-        [{"match": {"operation": "inspect", "nth": 2, "times": 1}, "fault": {"kind": "bad-request"}}]
+        [
+            {
+                "match": {"operation": "inspect", "property": DOMAIN, "nth": 2, "times": 1},
+                "fault": {"kind": "bad-request"},
+            }
+        ]
     )
     sync(world, NOW, 5)
     verdicts = [found[0] for found in known(world).values()]

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,17 +24,25 @@ class Zygote:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self._child: int | None = None
 
     def start(self, environment: Mapping[str, str], logs: Path) -> int:
-        """The process id of a launch that has just begun."""
+        """The process id of a launch that has just begun. One that a failed test left behind is ended first."""
+        if self._child is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._child, signal.SIGKILL)
+            self.wait()
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"environment": dict(environment), "logs": str(logs)}) + "\n")
         self._process.stdin.flush()
-        return self._answer()
+        self._child = self._answer()
+        return self._child
 
     def wait(self) -> int:
         """The exit code of the launch; negative when a signal ended it."""
-        return self._answer()
+        code = self._answer()
+        self._child = None
+        return code
 
     def _answer(self) -> int:
         assert self._process.stdout is not None
