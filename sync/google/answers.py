@@ -1,8 +1,8 @@
 """From the bytes of a page to rows, as cheaply as Python can.
 
-msgspec checks and builds in one pass in C; nothing is made here for each row, until somebody asks for rows. Google declares counts as doubles, so a
-second decoder takes whole doubles. A page that neither takes goes, row by row, through `sync.rows`, which quarantines
-what follows no rule; a body that is no page at all raises BadBodyError and is asked for again.
+msgspec checks and builds in one pass in C; no row is made here until somebody asks for rows. Google declares counts as
+doubles, so a second decoder takes whole doubles. A page that neither takes goes, row by row, through `sync.rows`, which
+quarantines what follows no rule; a body that is no page at all raises BadBodyError and is asked for again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Whether an answer says what was stored before, told from its bytes: no row needs to be decoded to know that.
 
 Of each row of Google's JSON, as it stands, 128 bits of XXH3 are taken, its *print*. Google gives rows with equal clicks in
-another order every time, so the prints of a cell are summed up, which knows no order. Equal digests mean equal rows, but for chance (one
-in 10^29 for a cell of 50,000 rows). The reverse is not promised: if Google spells a number differently one day, the digest
+another order every time, so the prints of a cell are summed up, which knows no order. Equal digests mean equal rows, but
+for chance (one in 10^29 for a cell of 50,000 rows). The reverse is not promised: if Google spells a number differently one day, the digest
 differs, the rows are compared in the database, and none is written. XXH3 resists chance and no ill will, and need not: who
 could choose a whole row to look like an older one, its clicks included, would hide that row's change until the next one.
 """

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
 from sync.plan.cells import AnyRow
@@ -29,6 +29,9 @@ class LazyRows(Sequence[AnyRow]):
 
     def __len__(self) -> int:
         return self._count
+
+    def __iter__(self) -> Iterator[AnyRow]:
+        return iter(self._made())
 
     @overload
     def __getitem__(self, index: int) -> AnyRow: ...

@@ -45,18 +45,17 @@ class CellKey:
 class Columns:
     """Rows column by column, key first and the numbers last, with ids in place of texts. Half the work of row by row."""
 
-    keys: tuple[Sequence[Any], ...]
-    numbers: tuple[Sequence[Any], ...]
+    fields: tuple[Sequence[Any], ...]
 
     @classmethod
     def of(cls, rows: Sequence[AnyRow], ids: Callable[[int, set[Any]], Mapping[Any, int] | None]) -> Self:
         """`ids` are asked for the distinct values of each part of the key; None: they stand for themselves."""
         columns = columns_of(rows)
         texts, numbers = columns[: -len(METRICS)], columns[-len(METRICS) :]
-        return cls(tuple(_ids(column, ids(at, set(column))) for at, column in enumerate(texts)), numbers)
+        return cls((*(_ids(column, ids(at, set(column))) for at, column in enumerate(texts)), *numbers))
 
     def __len__(self) -> int:
-        return len(self.numbers[0])
+        return len(self.fields[-1])
 
 
 def _ids(column: Sequence[Any], ids: Mapping[Any, int] | None) -> Sequence[Any]:
@@ -77,7 +76,7 @@ class CellWriter:
         table = self._tables[key.dimension_set]
         with connection.cursor().copy(cast("Any", table.copy)) as copy:
             # Sorted by their first key, the page: whoever reads one page over time finds its rows side by side.
-            for piece in stream(sorted(table.row.rows(key.place, (*columns.keys, *columns.numbers)))):
+            for piece in stream(sorted(table.row.rows(key.place, columns.fields))):
                 copy.write(piece)
         return CellResult(inserted=len(columns))
 
@@ -89,7 +88,7 @@ class CellWriter:
         table = self._tables[key.dimension_set]
         connection.execute(cast("Any", table.stage))
         with connection.cursor().copy(cast("Any", table.copy_staging)) as copy:
-            for piece in stream(table.staged_row.rows((), (*columns.keys, *columns.numbers))):
+            for piece in stream(table.staged_row.rows((), columns.fields)):
                 copy.write(piece)
         # Without statistics the planner may take the cell for one row and loop over what differs for each of 50,000;
         # hashing is right at any size, and cheaper than an ANALYZE.
