@@ -7,11 +7,11 @@ after it has taken effect, which is how a lost answer or a crash looks from outs
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from controller.cluster.objects import Object, Objects, copied
 from controller.cluster.port import AlreadyExists, Conflict, NotFound
 from controller.model import names
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from controller.clock import Clock
     from controller.cluster.port import Body
 
-Object = dict[str, Any]
 Subscriber = Callable[[str, str, Object], None]
 """Kind, ADDED/MODIFIED/DELETED, object."""
 
@@ -42,7 +41,7 @@ class Fault:
 class MemoryCluster:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._objects: dict[tuple[str, str, str], Object] = {}
+        self._objects = Objects()
         self._version = 100
         self._uids = 0
         self.faults: list[Fault] = []
@@ -55,7 +54,7 @@ class MemoryCluster:
 
     def apply(self, kind: str, body: Body) -> Object:
         """Create or replace as a user or controller would, spec and all; status is kept unless given."""
-        fresh = copy.deepcopy(dict(body))
+        fresh = copied(dict(body))
         meta = fresh["metadata"]
         meta.setdefault("namespace", "default")
         key = (kind, meta["namespace"], meta["name"])
@@ -78,25 +77,22 @@ class MemoryCluster:
         self._version += 1
         gone["metadata"]["resourceVersion"] = str(self._version)
         self._tell(kind, "DELETED", gone)
-        uid = gone["metadata"]["uid"]
-        for owned_kind, owned_namespace, owned_name in list(self._objects):
-            owned = self._objects.get((owned_kind, owned_namespace, owned_name))
-            if owned and any(owner["uid"] == uid for owner in owned["metadata"].get("ownerReferences") or ()):
-                self.remove(owned_kind, owned_namespace, owned_name)
+        for owned in self._objects.owned_by(gone["metadata"]["uid"]):
+            if self._objects.get(owned):
+                self.remove(*owned)
 
     def sweep(self) -> None:
         """Finish deletions, as the garbage collector does."""
-        for kind, namespace, name in list(self._objects):
-            body = self._objects.get((kind, namespace, name))
-            if body and body["metadata"].get("deletionTimestamp"):
-                self.remove(kind, namespace, name)
+        for leaving in self._objects.leaving():
+            if self._objects.get(leaving):
+                self.remove(*leaving)
 
     def all(self, kind: str) -> list[Object]:
-        return [copy.deepcopy(body) for (of, _, _), body in self._objects.items() if of == kind]
+        return [copied(body) for body in self._objects.of(kind)]
 
     def get(self, kind: str, namespace: str, name: str) -> Object:
         """Raises NotFound."""
-        return copy.deepcopy(self._get(kind, namespace, name))
+        return self._get(kind, namespace, name)
 
     # -- the port -----------------------------------------------------------------------------------------------------
 
@@ -105,14 +101,12 @@ class MemoryCluster:
             yield body
 
     async def list_jobs(self, namespace: str, schedules: Sequence[str] = ()) -> AsyncIterator[Body]:
-        for body in self._list("list_jobs", JOB, namespace):
-            if _ours(body, schedules):
-                yield body
+        for body in self._list("list_jobs", JOB, namespace, lambda body: _ours(body, schedules)):
+            yield body
 
     async def list_pods(self, namespace: str, schedules: Sequence[str] = ()) -> AsyncIterator[Body]:
-        for body in self._list("list_pods", POD, namespace):
-            if _ours(body, schedules):
-                yield body
+        for body in self._list("list_pods", POD, namespace, lambda body: _ours(body, schedules)):
+            yield body
 
     async def get_schedule(self, namespace: str, name: str) -> Body:
         self._before("get_schedule")
@@ -144,7 +138,7 @@ class MemoryCluster:
         new = _merge(old, {"status": status})
         stored = new if new == old else self._store(SCHEDULE, new, "MODIFIED")
         self._after("patch_status")
-        return copy.deepcopy(stored)
+        return stored
 
     async def create_event(self, namespace: str, body: Body) -> Body:
         return self._create("create_event", EVENT, namespace, body)
@@ -171,9 +165,9 @@ class MemoryCluster:
         old = self._get(LEASE, namespace, name)
         if old["metadata"]["resourceVersion"] != body["metadata"].get("resourceVersion"):
             raise Conflict(f"Lease {name} changed in between")
-        stored = self._store(LEASE, {**copy.deepcopy(dict(body)), "metadata": old["metadata"]}, "MODIFIED")
+        stored = self._store(LEASE, {**copied(dict(body)), "metadata": old["metadata"]}, "MODIFIED")
         self._after("replace_lease")
-        return copy.deepcopy(stored)
+        return stored
 
     async def server_time(self) -> datetime:
         self._before("server_time")
@@ -206,24 +200,28 @@ class MemoryCluster:
                 fault.times -= 1
                 raise fault.error
 
-    def _list(self, call: str, kind: str, namespace: str) -> list[Object]:
+    def _list(
+        self, call: str, kind: str, namespace: str, wanted: Callable[[Body], bool] = lambda _: True
+    ) -> list[Object]:
         self._before(call)
-        return [body for body in self.all(kind) if namespace in {"", body["metadata"]["namespace"]}]
+        found = (body for body in self._objects.of(kind) if namespace in {"", body["metadata"]["namespace"]})
+        return [copied(body) for body in found if wanted(body)]
 
     def _get(self, kind: str, namespace: str, name: str) -> Object:
+        """A copy."""
         body = self._objects.get((kind, namespace, name))
         if body is None:
             raise NotFound(f"{kind} {namespace}/{name} does not exist")
-        return copy.deepcopy(body)
+        return copied(body)
 
     def _create(self, call: str, kind: str, namespace: str, body: Body) -> Object:
         self._before(call)
-        if (kind, namespace, body["metadata"]["name"]) in self._objects:
+        if self._objects.get((kind, namespace, body["metadata"]["name"])):
             raise AlreadyExists(f"{kind} {namespace}/{body['metadata']['name']} exists already")
-        fresh = copy.deepcopy(dict(body))
+        fresh = copied(dict(body))
         stored = self._insert(kind, namespace, fresh)
         self._after(call)
-        return copy.deepcopy(stored)
+        return stored
 
     def _insert(self, kind: str, namespace: str, body: Object) -> Object:
         self._uids += 1
@@ -235,16 +233,17 @@ class MemoryCluster:
         return self._store(kind, body, "ADDED")
 
     def _store(self, kind: str, body: Object, what: str) -> Object:
+        """Keep `body` itself; a copy comes back."""
         self._version += 1
         meta = body["metadata"]
         meta["resourceVersion"] = str(self._version)
-        self._objects[kind, meta["namespace"], meta["name"]] = body
+        self._objects.put((kind, meta["namespace"], meta["name"]), body)
         self._tell(kind, what, body)
-        return copy.deepcopy(body)
+        return copied(body)
 
     def _tell(self, kind: str, what: str, body: Object) -> None:
         for subscriber in self.subscribers:
-            subscriber(kind, what, copy.deepcopy(body))
+            subscriber(kind, what, copied(body))
 
     def _stamp(self) -> str:
         return self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -260,7 +259,7 @@ def _ours(body: Body, schedules: Sequence[str]) -> bool:
 def _merge(old: Any, patch: Any) -> Any:
     """RFC 7396."""
     if not _is_mapping(patch):
-        return copy.deepcopy(patch)
+        return copied(patch)
     merged = dict(old) if _is_mapping(old) else {}
     for key, value in patch.items():
         if value is None:

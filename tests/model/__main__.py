@@ -8,21 +8,39 @@ import logging
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.model.explore import Limits, Report, explore
 from tests.model.stories import STORIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 STATES = 14_000
 """Of each story, times its share: ten minutes of one processor for all of them."""
 LOGGERS = ("gsc.decision", "controller")
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Millions of decisions, none of which is read; other tests of this process read theirs."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
 def play(name: str, limits: Limits) -> Report:
-    for logger in LOGGERS:
-        logging.getLogger(logger).setLevel(logging.CRITICAL)
-    return explore(next(story for story in STORIES if story.name == name), limits)
+    with quietly():
+        return explore(next(story for story in STORIES if story.name == name), limits)
 
 
 def table(reports: list[Report]) -> str:

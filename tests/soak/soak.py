@@ -153,8 +153,8 @@ class Soak:
             del self._over[name]
             if self._find(name) is not None:
                 self.cluster.remove(JOB, "default", name)
-        for kind, namespace, name in [key for key in self.cluster._objects if key[0] == EVENT]:
-            self.cluster.remove(kind, namespace, name)
+        for event in self.cluster.all(EVENT):
+            self.cluster.remove(EVENT, event["metadata"]["namespace"], event["metadata"]["name"])
         if not self.cluster.calm and self.chance.random() < 0.002:
             name = f"s{self.chance.randrange(self.schedules):03}"
             note = {"metadata": {"annotations": {"users/note": str(self.chance.random())}}}
