@@ -7,28 +7,23 @@ and a summary. Nothing below this file knows about processes.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
 from contract import ExitCode, FailureClass, RunSpec, State
 from sync import summary as summaries
 from sync.backfill import NO_RANGE, Range
-from sync.clock import Clock, SystemClock
 from sync.compose import (
     NoSpecError,
     Parts,
-    StoreFactory,
     bound_fields,
     chosen_store,
     parts,
-    postgres,
     program_version,
     read_spec,
 )
@@ -37,7 +32,7 @@ from sync.events import Events
 from sync.logs import configure
 from sync.look import dry_run, find_all, guess
 from sync.plan.work import Estimate
-from sync.processes.choice import CarrierFactory, carrier_of
+from sync.processes.choice import CarrierFactory
 from sync.progress import LogReporter, Reporter
 from sync.run import Ended
 from sync.run import run as run_launch
@@ -47,35 +42,14 @@ from sync.store.port import Store
 from sync.tally import Tally
 from sync.verdict import Verdict, of_error
 from sync.workspaces import Found
+from sync.world import World, console_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _log = logging.getLogger("sync")
 
-Look = Callable[[Parts, "World"], int]
-
-
-@dataclass(slots=True)
-class World:
-    """What a process has around it; tests give another one."""
-
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    clock: Clock = field(default_factory=SystemClock)
-    store: StoreFactory = postgres
-    logs: TextIO = field(default_factory=lambda: sys.stderr)
-    out: TextIO = field(default_factory=lambda: sys.stdout)
-    carrier: CarrierFactory = carrier_of
-
-    def terminal(self) -> Console | None:
-        """The terminal where progress is shown, if a person looks at one."""
-        return _console_of(self.logs) if self.logs.isatty() else None
-
-
-def _console_of(stream: TextIO) -> Console:
-    from rich.console import Console  # noqa: PLC0415 - only when a person looks: a pod starts without it
-
-    return Console(file=stream)
+Look = Callable[[Parts, World], int]
 
 
 _spec_option = click.option(
@@ -169,9 +143,9 @@ def _run(world: World, path: Path | None, wanted: Range) -> int:
         Events(Tally()).launch_ended(ended.summary)
         summaries.write(ended.summary, _summary_path(settings, world.environment))
     if terminal is not None:
-        from sync.show import show_summary  # noqa: PLC0415 - as with `_console_of`
+        from sync.show import show_summary  # noqa: PLC0415 - as with `console_of`
 
-        show_summary(ended.summary, _console_of(world.out))
+        show_summary(ended.summary, console_of(world.out))
     return ended.exit_code
 
 
@@ -195,7 +169,7 @@ def _launch(
 
     reporter: Reporter = LogReporter(made.tally, made.clock)
     if terminal is not None:
-        from sync.terminal import TerminalReporter  # noqa: PLC0415 - as with `_console_of`
+        from sync.terminal import TerminalReporter  # noqa: PLC0415 - as with `console_of`
 
         reporter = TerminalReporter(made.tally, made.clock, terminal)
     with (
@@ -239,10 +213,10 @@ def _look(world: World, path: Path | None, command: Look, wanted: Range = NO_RAN
 
 
 def _plan(made: Parts, world: World) -> int:
-    from sync.show import problems_of, show_plan  # noqa: PLC0415 - as with `_console_of`
+    from sync.show import problems_of, show_plan  # noqa: PLC0415 - as with `console_of`
 
     found = find_all(made)
-    show_plan(made.spec, found, _guess(made, found, world), _console_of(world.out))
+    show_plan(made.spec, found, _guess(made, found, world), console_of(world.out))
     return ExitCode.FAILURE if problems_of(found) else ExitCode.SUCCESS
 
 
@@ -258,7 +232,7 @@ def _guess(made: Parts, found: Sequence[Found], world: World) -> Estimate:
 
 
 def _check(made: Parts, world: World) -> int:
-    from sync.show import problems_of, show_check  # noqa: PLC0415 - as with `_console_of`
+    from sync.show import problems_of, show_check  # noqa: PLC0415 - as with `console_of`
 
     found = find_all(made)
     try:
@@ -266,5 +240,5 @@ def _check(made: Parts, world: World) -> int:
             database = list(store.check())
     except DatabaseError as error:
         database = [str(error)]
-    show_check(found, database, _console_of(world.out))
+    show_check(found, database, console_of(world.out))
     return ExitCode.FAILURE if problems_of(found) or database else ExitCode.SUCCESS

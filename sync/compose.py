@@ -25,10 +25,10 @@ from sync.clock import Clock
 from sync.errors import ConfigurationError
 from sync.events import Events
 from sync.google.account import GoogleAccess, TokenGuards
-from sync.google.client import SkewWatch
 from sync.google.exchange import Addresses
 from sync.google.http import RequestsTransport
 from sync.google.retry import Policy
+from sync.google.skew import SkewWatch
 from sync.launch import Launch
 from sync.quota.circuit import Rules
 from sync.quota.guard import API, DATABASE, TOKENS, Guard

@@ -22,15 +22,17 @@ from sync.clock import Clock
 from sync.errors import CredentialsError, PropertyError
 from sync.google.answers import Page, PageDecoder
 from sync.google.bodies import decode_probe, decode_sites
-from sync.google.client import Asks, Client, RequestObserver, SkewWatch, query_question, sites_question
+from sync.google.client import Asks, Client, RequestObserver
 from sync.google.credentials import read_credentials
 from sync.google.exchange import Addresses
 from sync.google.fetch import fetch
 from sync.google.inspection import inspection_decoder, inspection_question
 from sync.google.minting import AmbientMinter, FileMinter, Minter
 from sync.google.queries import Grouping, query_body
+from sync.google.question import query_question, sites_question
 from sync.google.retry import Policy
 from sync.google.sitemaps import decode_sitemaps, sitemaps_question
+from sync.google.skew import SkewWatch
 from sync.google.tokens import TokenObserver, Tokens
 from sync.google.transport import Transport
 from sync.plan.cells import Cell, FetchedCell

@@ -9,16 +9,10 @@ what is asked, and an open breaker uses up no budget. Whoever calls gets a decod
 from __future__ import annotations
 
 import json
-import logging
-import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, Protocol, TypeVar
-from urllib.parse import quote
+from typing import Protocol, TypeVar
 
 from contract import FailureClass
 from sync.clock import Clock
@@ -26,7 +20,9 @@ from sync.errors import QuotaError, SyncError
 from sync.google.blame import blamed
 from sync.google.bodies import BadBodyError
 from sync.google.classify import Kind, Verdict, classify
+from sync.google.question import Question
 from sync.google.retry import GiveUp, Policy, react
+from sync.google.skew import SkewWatch
 from sync.google.tokens import Tokens
 from sync.google.transport import Request, Response, Transport, TransportError
 from sync.quota.guard import Gate, Guard
@@ -34,23 +30,6 @@ from sync.quota.limiter import Limiter, Permit
 from sync.quota.names import BucketName
 
 T = TypeVar("T")
-MAX_SKEW_SECONDS = 60.0
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked: its name in the logs, the property and day it is about, and the request itself."""
-
-    operation: str
-    path: str
-    site_url: str = ""
-    day: str = ""
-    query: Mapping[str, Any] | None = None
-
-    @property
-    def method(self) -> str:
-        return "GET" if self.query is None else "POST"
 
 
 class RequestObserver(Protocol):
@@ -67,31 +46,6 @@ class RequestObserver(Protocol):
         duration_ms: int,
         rate_limited: bool,
     ) -> None: ...
-
-
-class SkewWatch:
-    """Compares Google's Date header with our clock, and warns once: windows and tokens hang on the time."""
-
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
-        self._lock = threading.Lock()
-        self._warned = False
-
-    def see(self, headers: Mapping[str, str]) -> float | None:
-        """Seconds by which our clock is ahead; None when the header says nothing."""
-        try:
-            theirs = parsedate_to_datetime(headers.get("date", ""))
-            ahead = (self._now() - theirs).total_seconds()
-        except (ValueError, TypeError):
-            return None
-        with self._lock:
-            warn = abs(ahead) > MAX_SKEW_SECONDS and not self._warned
-            self._warned = self._warned or warn
-        if warn:
-            _log.warning(
-                "clock.skew: this clock differs from Google's by %.0f s; set it right, days hang on it", ahead
-            )
-        return ahead
 
 
 class Asks(Protocol):
@@ -235,21 +189,6 @@ def _postponed(error: SyncError, verdict: Verdict, permit: Permit) -> SyncError:
     if verdict.kind in {Kind.LOAD, Kind.DAILY} and isinstance(error, QuotaError):
         return permit.postpone(error)
     return error
-
-
-def sites_question() -> Question:
-    return Question("sites.list", "sites")
-
-
-def query_question(operation: str, property_: str, query: Mapping[str, Any]) -> Question:
-    """A search analytics query; the property is one path segment, so every reserved character is escaped."""
-    path = f"sites/{quote(property_, safe='')}/searchAnalytics/query"
-    day = (
-        query["startDate"]
-        if query["startDate"] == query["endDate"]
-        else f"{query['startDate']}..{query['endDate']}"
-    )
-    return Question(operation, path, property_, day, query)
 
 
 def _decoded(response: Response, decode: Callable[[bytes], T]) -> tuple[T | None, Verdict | None]:

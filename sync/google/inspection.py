@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sync.google.bodies import BadBodyError, whole_object
-from sync.google.client import Question
+from sync.google.question import Question
 from sync.plan.inspection import Inspection
 from sync.rows import whole_text
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sync.google.bodies import BadBodyError, whole_object
-from sync.google.client import Question
+from sync.google.question import Question
 from sync.plan.inventory import Sitemap
 from sync.rows import whole_text
 

@@ -14,7 +14,7 @@ from sync.carry import Here
 from sync.errors import Interrupted, SyncError
 from sync.google.account import GoogleAccount
 from sync.google.bodies import BadBodyError
-from sync.google.client import Question
+from sync.google.question import Question
 from sync.google.transport import Request, Response, Transport, TransportError
 from sync.processes.line import Line, LineClosedError
 from sync.processes.messages import (

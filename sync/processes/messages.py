@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from sync.carry import Errand
 from sync.errors import SyncError
-from sync.google.client import Question
+from sync.google.question import Question
 from sync.google.transport import Request, Response, TransportError
 from sync.plan.cells import CellResult, FetchedCell
 from sync.quota.names import BucketName, Payer

@@ -27,11 +27,11 @@ from click.testing import CliRunner
 from contract import FailureClass, Limits, PropertyFilter, RunSpec, RunSummary, State, Workspace
 from emulator import Account, Config, EmulatorThread, Property, pacific_day, stage_of
 from sync.clock import Clock, SystemClock
-from sync.command import World as Surroundings
 from sync.command import cli
 from sync.quota.memory import MemoryQuotaTable
 from sync.store.port import Store
 from sync.store.postgres import PostgresStore
+from sync.world import World as Surroundings
 from tests.lines import by_lines
 from tests.postgres import Database
 

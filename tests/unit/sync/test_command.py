@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contract import ExitCode, FailureClass, RunSummary, State
-from sync.command import World, cli
+from sync.command import cli
 from sync.errors import ConfigurationError, DatabaseRefused
 from sync.logs import AUDIT
 from sync.settings import load
+from sync.world import World
 from tests.unit.sync.fakes import TinyStore, clock, spec, workspace
 
 

@@ -15,8 +15,8 @@ from sync.compose import budgets
 from sync.errors import DatabaseIncompatible, DatabaseRefused, DatabaseUnavailable, Superseded
 from sync.events import Events
 from sync.google.account import GoogleAccess, TokenGuards
-from sync.google.client import SkewWatch
 from sync.google.retry import Policy
+from sync.google.skew import SkewWatch
 from sync.launch import Launch
 from sync.plan.cells import Cell, Row
 from sync.progress import LogReporter

@@ -9,9 +9,11 @@ import pytest
 
 from sync.errors import BadAnswer, CredentialsError, GoogleUnavailable, PropertyError
 from sync.google.bodies import decode_sites
-from sync.google.client import Client, SkewWatch, query_question, sites_question
+from sync.google.client import Client
 from sync.google.minting import FileMinter
+from sync.google.question import query_question, sites_question
 from sync.google.retry import Policy
+from sync.google.skew import SkewWatch
 from sync.google.tokens import Tokens
 from sync.google.transport import Request, Response, TransportError
 from sync.quota.bucket import HEADROOM
