@@ -63,6 +63,11 @@ test-oldest-postgres: $(STAMP) ## All tests of the store on the oldest Postgres 
 test-e2e: $(STAMP) ## Real kubelet, built image, chart
 	@$(PY) scripts/test_tiers.py --workers $(WORKERS) e2e
 
+.PHONY: test-inputs
+test-inputs: $(STAMP) ## Wrong schedules: 100,000 in memory, each wrong value of each field at a real API server (ten minutes)
+	@INPUTS=100000 $(BIN)/pytest tests/unit/controller/model/test_wrong_inputs.py tests/integration/packaging/test_wrong_inputs.py \
+		-q -n $(WORKERS) --timeout 1800
+
 .PHONY: test-slots
 test-slots: $(STAMP) ## When schedules fire: all zones, 30 years, 50 schedules
 	@$(BIN)/pytest tests/slots -q -n $(WORKERS) --timeout 900 $(TESTS)

@@ -56,6 +56,8 @@ class Evidence:
     reference: Object | None = None
     """What `shape` said of the same workload without faults."""
     refusals_allowed: bool = False
+    held_creates: bool = False
+    """Whether the plan held back a create that had been sent, so that it took effect later."""
     problems: tuple[str, ...] = ()
 
     def uid(self, mark: str) -> str:
@@ -144,6 +146,29 @@ def _program_ends(evidence: Evidence) -> dict[str, datetime]:
     return {pod.rsplit("-", 1)[0]: times[1] for pod, times in told.items() if len(times) > 1}
 
 
+def too_late(evidence: Evidence) -> frozenset[str]:
+    """UIDs of Jobs whose create was sent while their schedule was there and took effect when it was not.
+
+    The Job of that launch is gone with the schedule, so its name is free, and no precondition of a create can ask for an
+    owner: only the garbage collector can take such a Job away again, which O6 asks for.
+    """
+    if not evidence.held_creates:
+        return frozenset()
+    bearer: dict[str, str] = {}
+    deleted: dict[str, datetime] = {}
+    for record in evidence.audit:
+        match record.verb, record.resource, record.code:
+            case "create", "gscsyncschedules", 201:
+                bearer[record.name] = record.response["metadata"]["uid"]
+            case "delete", "gscsyncschedules", 200 if record.name in bearer:
+                deleted[bearer.pop(record.name)] = record.at
+    return frozenset(
+        made.uid
+        for made in launches(evidence)
+        if made.owner in deleted and made.created > deleted[made.owner]
+    )
+
+
 def _last_finalizer_left(record: Record) -> bool:
     meta = record.response.get("metadata") or {}
     return bool(meta.get("deletionTimestamp")) and not meta.get("finalizers")
@@ -156,8 +181,9 @@ def one_job_a_launch(evidence: Evidence) -> Iterator[str]:
     """O1: never two Jobs for one (schedule, run, launch); launches numbered without gaps; the runs that must be."""
     by_key: Counter[tuple[str, str, int]] = Counter()
     by_run: dict[str, dict[str, list[Launch]]] = defaultdict(lambda: defaultdict(list))
+    late = too_late(evidence)
     for made in launches(evidence):
-        by_key[made.owner, made.run, made.launch] += 1
+        by_key[made.owner, made.run, made.launch] += made.uid not in late
         by_run[made.owner][made.run].append(made)
     for (_, run_id, launch), number in by_key.items():
         if number > 1:
@@ -227,12 +253,12 @@ def shape(evidence: Evidence) -> Object:
 def job_writes(evidence: Evidence) -> Counter[str]:
     """O3: Jobs that the operator really created and deleted (a repeated delete of the same Job is one)."""
     counts: Counter[str] = Counter()
-    deleted = set()
+    deleted, late = set(), too_late(evidence)
     for record in evidence.audit:
         if record.user != evidence.operator or record.resource != "jobs" or not 200 <= record.code < 300:
             continue
         if record.verb == "create":
-            counts["create"] += 1
+            counts["create"] += record.response["metadata"]["uid"] not in late
         elif record.verb == "delete" and record.name not in deleted:
             deleted.add(record.name)
             counts["delete"] += 1

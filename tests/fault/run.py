@@ -128,6 +128,9 @@ def gather(scene: Scene, expected: dict[str, Expected]) -> Evidence:
         schedules=dict(view.schedules),
         jobs=dict(view.jobs),
         refusals_allowed=bool(REFUSALS.search(f"{scene.plan.workload} {scene.plan.faults}")),
+        held_creates=any(
+            fault.on == "create jobs" and fault.do.startswith("hold") for fault in scene.plan.faults
+        ),
     )
 
 

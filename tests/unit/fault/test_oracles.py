@@ -127,6 +127,34 @@ def test_a_bad_end_is_caught(caught: str, end: Evidence) -> None:
     assert any(sentence.startswith(caught) for sentence in judge(end)), judge(end)
 
 
+DELETED = (
+    record(0, "admin", "create", "gscsyncschedules", "ok", 201, response=MADE),
+    *good().audit[:3],
+    record(7, "admin", "delete", "gscsyncschedules", "ok"),
+)
+GONE = {"expected": {"ok": Expected((Run("Cron", slot=SLOT),), gone=True)}, "schedules": {}, "jobs": {}}
+
+
+def again(second: int, **changes) -> Evidence:
+    """The same launch is created once more, when its Job has ended or its schedule is gone."""
+    late = copy.deepcopy(job())
+    late["metadata"]["uid"] = "late"
+    return with_(audit=[*DELETED, created(second, late)], **GONE, **changes)
+
+
+LATE = {
+    "held back, and its schedule is gone": (again(8, held_creates=True), 0),
+    "held back, and its schedule is there": (again(6, held_creates=True), 1),
+    "nothing was held back": (again(8), 1),
+}
+
+
+@pytest.mark.parametrize(("end", "wrong"), LATE.values(), ids=LATE.keys())
+def test_a_create_may_take_effect_after_its_schedule_when_it_was_held_back(end: Evidence, wrong: int) -> None:
+    assert [it[:2] for it in judge(end)] == ["O1"] * wrong
+    assert shape(end)["writes"] == {"create": 1 + wrong}
+
+
 def test_a_plan_file_is_read_as_it_was_written() -> None:
     plan = Plan("p", "retry", (Fault("patch status", "kill-lost", 3), Fault("event jobs", "delay", value=6)))
     assert Plan.from_json(plan.to_json()) == plan
