@@ -19,6 +19,7 @@ from controller.act.launcher import Work
 from controller.act.pace import Pace
 from controller.alarms import Alarms
 from controller.carry import PASSING_SECONDS, Carrier
+from controller.cluster.skew import STEP_SECONDS
 from controller.decide.decide import decide
 from controller.decide.wake import presses
 from controller.fresh import Fresh
@@ -40,8 +41,6 @@ LONGEST_SLEEP = 30.0
 """Seconds; wall clocks step and machines are suspended, so never trust one long sleep."""
 IDLE_SECONDS = 0.5
 """How often a replica that may not run looks whether it may."""
-STEP_SECONDS = 5.0
-"""A wall clock that moved this much against the monotonic one is checked before anything is decided."""
 BREATH = 50
 """Decisions without letting others run: ten thousand in one go took longer than the Lease lasts on a busy machine."""
 

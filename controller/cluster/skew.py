@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 RESOLUTION = 1.0
 """Of the Date header, in seconds."""
+STEP_SECONDS = 5.0
+"""A wall clock that moved this much against the monotonic one was set, and is checked before anything is decided."""
 
 
 @dataclass(slots=True)
@@ -37,13 +39,20 @@ class Skew:
         return await self.check()
 
     async def check(self) -> bool:
-        """Measure. False when the server did not answer: the last measurement then stands."""
+        """Measure. False when the server did not answer: the last measurement then stands.
+
+        False, too, when our clock was set while the server was asked. What was measured is then true of a time that is gone,
+        and would free what `stepped` holds: two of these may be under way at once.
+        """
         started, asked = self.clock.now(), self.clock.monotonic()
         try:
             theirs = await self.cluster.server_time()
         except ClusterError:
             return False
         took = self.clock.monotonic() - asked
+        if abs((self.clock.now() - started).total_seconds() - took) > STEP_SECONDS:
+            self.unsure = True
+            return False
         # The server stamped between asking and answering, and cut the fraction off: half of each is the best guess.
         ours = started.timestamp() + took / 2
         skew = ours - (theirs.timestamp() + RESOLUTION / 2)

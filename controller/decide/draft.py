@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from controller.decide import retry
-from controller.decide.verdict import Verdict
+from controller.decide.verdict import REPLACED, Verdict
 from controller.model import bounds
 from controller.model.decision import Decision, Ended, EventReason, JobDeletion, Launch, Notice
 from controller.model.job import JobRecord
@@ -150,15 +150,17 @@ class Draft:
                 self.count(slots_coalesced=1)
                 self.note("Coalesced", f"into run {run.run_id} before its first launch", old.slot)
             else:
-                self.close(
-                    old,
-                    Outcome.SUPERSEDED,
-                    "Superseded",
-                    f"by run {run.run_id} while it waited ({old.state})",
-                )
+                self.close(old, Outcome.SUPERSEDED, *self._why_superseded(old, run))
             self._set_runs(item for item in self.status.runs if item.run_id != old.run_id)
         others = (item for item in self.status.runs if item.run_id != run.run_id)
         self._set_runs((*others, bounds.current_run(run)))
+
+    def _why_superseded(self, old: CurrentRun, by: CurrentRun) -> tuple[str, str]:
+        """Reason and message; those of its launch, when that was ended for it and nobody has seen its end yet."""
+        for item in self.status.active:
+            if item.run_id == old.run_id and item.doomed == REPLACED:
+                return item.doomed, item.doomed_message
+        return "Superseded", f"by run {by.run_id} while it waited ({old.state})"
 
     def _side_by_side(self) -> bool:
         spec = self.schedule.spec

@@ -1,5 +1,6 @@
 """The clock against the API server's: small differences are noise, large ones hold everything."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -62,3 +63,34 @@ async def test_a_clock_that_stepped_is_wrong_until_the_server_tells_its_time(clo
     assert "stepped" in skew.held
     assert await skew.check()
     assert skew.held == ""
+
+
+class SlowServer(MemoryCluster):
+    """Its clock is right, and the first answer to the question for the time takes a while."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.right = clock.now()
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def server_time(self) -> datetime:
+        if self.asked.is_set():
+            raise Unavailable("down")
+        self.asked.set()
+        await self.answers.wait()
+        return self.right
+
+
+async def test_an_answer_to_what_was_asked_before_the_clock_stepped_frees_nothing(clock) -> None:
+    cluster = SlowServer(clock)
+    skew = Skew(cluster, clock)
+    earlier = asyncio.create_task(skew.check())
+    await cluster.asked.wait()
+    clock.step(3650 * 86_400)
+    assert not await skew.stepped()
+    cluster.answers.set()
+    assert not await earlier
+    assert "stepped" in skew.held
+    cluster.asked.clear()
+    assert await skew.check()
+    assert "ahead of" in skew.held

@@ -1,9 +1,14 @@
 """Stories of overlap: a slot comes due while a launch runs, or waits, under `Forbid`, `Replace` and `Allow`."""
 
+from dataclasses import replace
+
+import pytest
+
 from controller.decide.verdict import REPLACED
 from controller.model.decision import EventReason
+from controller.model.job import JobState
 from controller.model.status import RUNS_LIMIT, Outcome, RunState
-from tests.unit.controller.decide.world import World, at, summary
+from tests.unit.controller.decide.world import Died, World, at, summary
 
 MINUTELY = "* 4 * * *"
 
@@ -70,6 +75,22 @@ def test_an_operator_that_dies_between_intent_and_delete_deletes_when_it_is_back
     assert world.deleted == []
     world.rest()
     assert world.deleted
+
+
+def test_the_new_job_is_found_by_another_operator_while_the_old_one_still_goes() -> None:
+    world = going("Replace")
+    world.go("04:01")
+    world.end(143)
+    ending = replace(world.job(), state=JobState.ACTIVE, finished_at=None, deleting=True)
+    world.jobs[ending.name] = ending
+    with pytest.raises(Died):
+        world.turn(dies="created")
+    world.jobs[ending.name] = replace(ending, pod=None)
+    world.rest()
+    assert [item.slot for item in world.made] == [at("04:00"), at("04:01")]
+    [old] = world.status.history
+    assert (old.outcome, old.reason) == (Outcome.SUPERSEDED, REPLACED)
+    assert old.message == f"run {world.made[1].run_id} takes its place"
 
 
 def test_allow_runs_side_by_side_and_each_retries_by_itself() -> None:
