@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from contract.run_spec import unix_minutes
+from contract.run_spec import Trigger, unix_minutes
 from controller.act.pod import CONTAINER, GRACE_SECONDS, pod_spec
 from controller.act.work_order import shards_of
 from controller.model import names
+from controller.model.parameters import Parameters, write_parameters
 
 if TYPE_CHECKING:
     from controller.model.decision import Launch
-    from controller.model.schedule import Schedule
+    from controller.model.schedule import Schedule, Spec
     from controller.settings import Settings
 
 KUEUE_LABEL = "kueue.x-k8s.io/queue-name"
@@ -36,7 +37,7 @@ def job(launch: Launch, schedule: Schedule, settings: Settings) -> dict[str, Any
             "name": launch.job_name,
             "namespace": schedule.namespace,
             "labels": labels | ({KUEUE_LABEL: spec.queue} if settings.kueue else {}),
-            "annotations": {names.ANNOTATION_GENERATION: str(schedule.generation)},
+            "annotations": _begun_with(launch, schedule, spec),
             "ownerReferences": [
                 {
                     "apiVersion": f"{names.GROUP}/{names.VERSION}",
@@ -62,6 +63,19 @@ def job(launch: Launch, schedule: Schedule, settings: Settings) -> dict[str, Any
             },
         },
     }
+
+
+def _begun_with(launch: Launch, schedule: Schedule, spec: Spec) -> dict[str, str]:
+    """What an edit must not change for a launch that is there, and what an operator must know that finds it."""
+    kept = {
+        names.ANNOTATION_GENERATION: str(schedule.generation),
+        names.ANNOTATION_TIMEOUT: str(spec.timeout_seconds),
+        names.ANNOTATION_PENDING: str(spec.pending_deadline_seconds),
+    }
+    if launch.trigger == Trigger.MANUAL:
+        given = Parameters(launch.workspaces, launch.window_days, launch.dry_run)
+        kept[names.ANNOTATION_PARAMETERS] = write_parameters(given)
+    return kept
 
 
 def _division(shards: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contract import Trigger
 from controller.decide import manual
 from controller.decide.cron import Cron
 from controller.decide.draft import Draft
@@ -37,7 +38,7 @@ def admit(draft: Draft, cron: Cron | None, *, held: str, queued: str, fresh: boo
     ask = manual.open_ask(draft, refusal=refusal)
     slots = Due() if why_not else _due(draft, cron, spec)
     if ask is not None or slots.slot is not None:
-        why = _no_room(draft, spec)
+        why = _no_room(draft, spec, asked=ask is not None)
         if why:
             _wait(draft, slots, ask, why)
             if spec.concurrency is ConcurrencyPolicy.REPLACE and draft.site.mode is not Mode.DRAIN:
@@ -56,22 +57,35 @@ def admit(draft: Draft, cron: Cron | None, *, held: str, queued: str, fresh: boo
     return bool(why_not) or _launch(draft, queued=queued, fresh=fresh)
 
 
-def _no_room(draft: Draft, spec: Spec) -> str:
-    """Why the next run cannot begin now."""
+def _no_room(draft: Draft, spec: Spec, *, asked: bool) -> str:
+    """Why the next run cannot begin now; `asked` says that it is a person's wish."""
     status = draft.status
     if draft.site.mode is Mode.DRAIN:
         return f"while the kill switch is set to '{draft.site.mode}'"
     running = status.active[-1] if status.active else None
+    every = spec.catch_up.policy is CatchUpPolicy.ALL
     if spec.concurrency is ConcurrencyPolicy.ALLOW:
+        if every and status.current is not None and status.current.launch == 0:
+            return f"for run {status.current.run_id} to be launched"
         return f"for one of {len(status.runs)} runs" if len(status.runs) >= RUNS_LIMIT else ""
     if draft.strangers:
         return f"for Job {draft.strangers[0]} to end"
     if running is not None:
         what = f"run {running.run_id}, launch {running.launch}"
         return f"until {what} is gone" if spec.concurrency is ConcurrencyPolicy.REPLACE else f"for {what}"
-    if spec.catch_up.policy is CatchUpPolicy.ALL and status.current is not None:
+    if status.current is not None and (every or (not asked and _persons(status.current, spec))):
         return f"for run {status.current.run_id} to end"
     return ""
+
+
+def _persons(run: CurrentRun, spec: Spec) -> bool:
+    """Whether a slot has to wait for a run that a person asked for, or opened again.
+
+    It may do what no slot does: other days, other workspaces, nothing at all. With `Replace` it is launched before a slot
+    takes its place; between its attempts it yields, as others do.
+    """
+    by_hand = run.trigger == Trigger.MANUAL or run.granted > 0
+    return by_hand and (spec.concurrency is not ConcurrencyPolicy.REPLACE or run.not_before is None)
 
 
 def _launch(draft: Draft, *, queued: str, fresh: bool) -> bool:
@@ -148,7 +162,7 @@ def _due(draft: Draft, cron: Cron, spec: Spec) -> Due:
 
 def _wait(draft: Draft, slots: Due, ask: manual.Ask | None, why: str) -> None:
     """What is due waits. Each is told about once, not once a cycle."""
-    waiting = []
+    waiting = _came_in_time(draft, slots)
     for slot in (*((slots.slot,) if slots.slot else ()), *slots.following)[-WAITING_LIMIT + 1 :]:
         run_id = run_id_of_slot(slot)
         waiting.append(run_id)
@@ -160,6 +174,14 @@ def _wait(draft: Draft, slots: Due, ask: manual.Ask | None, why: str) -> None:
         if ask.run_id not in draft.status.waiting:
             draft.note("Waiting", f"{ask.kind} waits {why}")
     draft.change(waiting=tuple(waiting))
+
+
+def _came_in_time(draft: Draft, slots: Due) -> list[str]:
+    """The oldest slot that waits, with `catchUp: None`: those since then have not missed their time."""
+    spec, newest = draft.schedule.spec, slots.slot and run_id_of_slot(slots.slot)
+    if spec is None or spec.catch_up.policy is not CatchUpPolicy.NONE or not slots.coalesced:
+        return []
+    return [run_id for run_id in draft.status.waiting[:1] if run_id.isdecimal() and run_id != newest]
 
 
 def _replace(draft: Draft, slots: Due, ask: manual.Ask | None) -> None:

@@ -7,6 +7,7 @@ and the handled tokens. Unknown Jobs are taken one by one, oldest first, and eac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -29,6 +30,7 @@ _MAX_ATTEMPT = 20
 _EVER = 10**10
 _MAX_LAUNCH = 1_000_000
 _TRIGGERS = frozenset(Trigger)
+_BY_HAND = re.compile(r"m-[0-9a-f]{12}")
 
 
 def ours(schedule: Schedule, jobs: Iterable[JobRecord]) -> list[JobRecord]:
@@ -48,9 +50,19 @@ def genuine(schedule: Schedule, job: JobRecord) -> bool:
         1 <= job.attempt <= _MAX_ATTEMPT
         and 1 <= job.launch <= _MAX_LAUNCH
         and job.trigger in _TRIGGERS
-        and (job.trigger != Trigger.CRON or job.run_id == str(job.slot_minutes))
+        and _named_by_its_trigger(schedule, job)
         and job.name == job_name(schedule.name, schedule.uid, job.run_id, job.launch)
     )
+
+
+def _named_by_its_trigger(schedule: Schedule, job: JobRecord) -> bool:
+    match job.trigger:
+        case Trigger.CRON:
+            return job.run_id == str(job.slot_minutes)
+        case Trigger.CREATE:
+            return job.run_id == run_id_of_creation(schedule.uid)
+        case _:
+            return _BY_HAND.fullmatch(job.run_id) is not None
 
 
 def next_unknown(draft: Draft, mine: list[JobRecord]) -> JobRecord | None:

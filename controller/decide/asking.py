@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.model.bounds import MAX_CHOSEN
+from controller.model.parameters import MAX_WINDOW_DAYS
 from controller.model.parse import MAX_ASK
 from controller.model.text import clean, cut
 
 MAX_TOKEN_LENGTH = 256
-MAX_WINDOW_DAYS = 480
 _KEYS = ("token", "reason", "requestedBy", "workspaces", "windowDays", "dryRun")
 
 

@@ -31,7 +31,7 @@ def conditions(
     answers = {
         ConditionType.READY: _ready(schedule, status, site, problem, held),
         ConditionType.SUSPENDED: _suspended(schedule, site),
-        ConditionType.RECONCILING: _reconciling(status, held),
+        ConditionType.RECONCILING: _reconciling(schedule, status, site, problem, held),
         ConditionType.STALLED: ("True", "InvalidSpec", _sentence(problem))
         if problem
         else ("False", "AsExpected", ""),
@@ -63,12 +63,12 @@ def _ready(schedule: Schedule, status: Status, site: Site, problem: str, held: s
     if held:
         return "False", "Held", _sentence(f"no launches now: {held}")
     run = status.current
-    if run is not None and run.refusals:
-        return "False", "LaunchRefused", _refused(run)
     if schedule.spec is not None and (why := paused(schedule.spec, site)):
         waits = f"; run {run.run_id} waits" if run is not None and not status.active else ""
         resume = "set `suspend: false` to resume" if schedule.spec.suspend else why
         return "True", "Suspended", f"Suspended{waits}; {resume}."
+    if run is not None and run.refusals:
+        return "False", "LaunchRefused", _refused(run)
     if run is not None:
         return "True", "Serving", _progress(schedule, run)
     following = f"Next run at {format_moment(status.next_slot)}." if status.next_slot else "No next run."
@@ -102,11 +102,12 @@ def _suspended(schedule: Schedule, site: Site) -> Answer:
     return "False", "NotSuspended", ""
 
 
-def _reconciling(status: Status, held: str) -> Answer:
+def _reconciling(schedule: Schedule, status: Status, site: Site, problem: str, held: str) -> Answer:
     if held:
         return "True", "Held", _sentence(held)
     run = status.current
-    if run is not None and run.refusals:
+    waits = problem or (schedule.spec is not None and paused(schedule.spec, site))
+    if run is not None and run.refusals and not waits:
         return "True", "LaunchRefused", _refused(run)
     return "False", "AsExpected", ""
 

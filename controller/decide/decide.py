@@ -80,7 +80,8 @@ def decide(
     if (found := adopt.strangers(draft, mine)) and not jobs_fresh:
         return ask_again
     draft.strangers = tuple(job.name for job in found)
-    epoch.turn(draft, lost=lost)
+    if not epoch.turn(draft, lost=lost, jobs_fresh=jobs_fresh):
+        return ask_again
     if not draft.status.tokens_seen:
         manual.record_first_visit(draft)
         if schedule.spec is not None and schedule.spec.run_on_create and not lost:

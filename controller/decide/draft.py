@@ -155,6 +155,12 @@ class Draft:
         others = (item for item in self.status.runs if item.run_id != run.run_id)
         self._set_runs((*others, bounds.current_run(run)))
 
+    def drop(self, run: CurrentRun, why: str) -> None:
+        """A run of a slot that never came to a launch is skipped, as its slot would have been."""
+        self.count(slots_skipped=1)
+        self.note("Skipped", f"slot {run.run_id} {why}", run.slot)
+        self._set_runs(item for item in self.status.runs if item.run_id != run.run_id)
+
     def _why_superseded(self, old: CurrentRun, by: CurrentRun) -> tuple[str, str]:
         """Reason and message; those of its launch, when that was ended for it and nobody has seen its end yet."""
         for item in self.status.active:

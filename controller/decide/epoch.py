@@ -1,7 +1,7 @@
 """Epoch: since when slots count. An edit or a resume never fires an old slot.
 
 The status keeps a hash of (schedule, timeZone, suspend, and whether it is for this environment and not too often). While it holds, slots count since the object was made, or since
-the last change; a new hash moves `effective_since` to now. Slots known to have waited then are skipped, with a note.
+the last change; a new hash moves `effective_since` to now. Slots known to have waited then are skipped, with a note, and so is a run that was not launched yet.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from contract import Trigger
 from controller.decide.cron import Cron, CronError
 from controller.decide.draft import Draft
 from controller.decide.gates import elsewhere, forbidden
@@ -64,13 +65,21 @@ def coalesce(draft: Draft, slots: Due) -> None:
     draft.notice(EventReason.SLOTS_COALESCED, why)
 
 
-def turn(draft: Draft, *, lost: bool) -> None:
-    """Begin a new epoch when the hash is another; `lost` says that the status was rebuilt from Jobs."""
+def turn(draft: Draft, *, lost: bool, jobs_fresh: bool) -> bool:
+    """Begin a new epoch when the hash is another; `lost` says that the status was rebuilt from Jobs.
+
+    False when the Jobs must be listed first: a run without a launch may have a Job that nobody has seen.
+    """
     status, spec = draft.status, draft.schedule.spec
     fresh = schedule_hash(draft.schedule, draft.site)
     if fresh == status.schedule_hash:
-        return
+        return True
     if status.schedule_hash:
+        idle = [run for run in status.runs if run.trigger == Trigger.CRON and run.launch == 0]
+        if idle and not jobs_fresh:
+            return False
+        for run in idle:
+            draft.drop(run, "was not launched yet when the schedule was edited or suspended")
         waited = [run_id for run_id in status.waiting if run_id.isdigit()]
         for run_id in waited:
             draft.note("Skipped", f"slot {run_id} waited when the schedule was edited or suspended")
@@ -83,3 +92,4 @@ def turn(draft: Draft, *, lost: bool) -> None:
         known = status.watermark if lost else None
         draft.change(effective_since=known or draft.schedule.created_at)
     draft.change(schedule_hash=fresh)
+    return True

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.decide.cron import COUNT_HORIZON, Cron
-from controller.model.names import run_id_of_slot
+from controller.model.names import run_id_of_slot, slot_of_minutes
 from controller.model.schedule import CatchUp, CatchUpPolicy
 
 ON_TIME = timedelta(minutes=5)
@@ -61,10 +61,19 @@ def due(
         case CatchUpPolicy.NONE:
             if now - newest > ON_TIME and run_id_of_slot(newest) not in waited:
                 return Due(missed=number, missed_until=newest, at_least=at_least)
-            before = cron.last_at_or_before(newest - _INSTANT) if number > 1 else None
-            return Due(newest, missed=number - 1, missed_until=before, at_least=at_least)
+            first = _first_in_time(since, newest, waited)
+            coalesced = cron.count_between(first - _INSTANT, newest) - 1
+            missed = number - 1 - coalesced
+            before = cron.last_at_or_before(first - _INSTANT) if missed else None
+            return Due(newest, coalesced, missed, before, at_least=at_least)
         case CatchUpPolicy.ALL:
             return _all(cron, since, now, newest, number, catch_up)
+
+
+def _first_in_time(since: datetime, newest: datetime, waited: tuple[str, ...]) -> datetime:
+    """The oldest of the slots that came in time and waited; the newest when none did."""
+    slots = (slot_of_minutes(int(run_id)) for run_id in waited if run_id.isdecimal())
+    return min((slot for slot in slots if since < slot < newest), default=newest)
 
 
 def _all(cron: Cron, since: datetime, now: datetime, newest: datetime, number: int, catch_up: CatchUp) -> Due:

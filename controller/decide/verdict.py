@@ -104,17 +104,25 @@ def vanished(active: ActiveLaunch, now: datetime) -> Verdict:
 
 
 def overdue(job: JobRecord, active: ActiveLaunch, spec: Spec, now: datetime) -> Doom | None:
-    """Whether the operator must end a launch that does not end by itself."""
+    """Whether the operator must end a launch that does not end by itself, within the limits that it began with."""
     if job.suspended:
         return None
     started = _started(job, active)
     if started is not None:
-        if now < started + timedelta(seconds=spec.timeout_seconds + GRACE_SECONDS):
+        limit, _ = limits(job, spec)
+        if now < started + timedelta(seconds=limit + GRACE_SECONDS):
             return None
-        return Doom(TIMED_OUT, f"the program ran longer than `timeoutSeconds` ({spec.timeout_seconds} s)")
-    if now < job.pending_since + timedelta(seconds=spec.pending_deadline_seconds):
+        return Doom(TIMED_OUT, f"the program ran longer than `timeoutSeconds` ({limit} s)")
+    _, limit = limits(job, spec)
+    if now < job.pending_since + timedelta(seconds=limit):
         return None
-    return Doom(*pending_reason(job, spec.pending_deadline_seconds))
+    return Doom(*pending_reason(job, limit))
+
+
+def limits(job: JobRecord | None, spec: Spec) -> tuple[int, int]:
+    """Seconds that the program may run, and that it may take to start: those of the Job, which no edit changes."""
+    run, start = (job.timeout_seconds, job.pending_deadline_seconds) if job is not None else (0, 0)
+    return run or spec.timeout_seconds, start or spec.pending_deadline_seconds
 
 
 def _started(job: JobRecord, active: ActiveLaunch) -> datetime | None:

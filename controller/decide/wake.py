@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from controller.decide.conditions import stale_at
 from controller.decide.gates import paused
-from controller.decide.verdict import FACTS_GRACE, GRACE_SECONDS
+from controller.decide.verdict import FACTS_GRACE, GRACE_SECONDS, limits
 from controller.model.job import JobRecord, JobState
 from controller.model.policy import Site
 from controller.model.schedule import Asks, Schedule
@@ -37,10 +37,10 @@ def wake_at(
         if job is not None and job.state is not JobState.ACTIVE:
             moments.append(max((job.finished_at or now) + FACTS_GRACE, now + _SOON))
         elif spec is not None and active.started_at is not None:
-            moments.append(active.started_at + timedelta(seconds=spec.timeout_seconds + GRACE_SECONDS))
+            moments.append(active.started_at + timedelta(seconds=limits(job, spec)[0] + GRACE_SECONDS))
         elif spec is not None and not (job is not None and job.suspended):
             since = job.pending_since if job is not None else active.created_at
-            moments.append(since + timedelta(seconds=spec.pending_deadline_seconds))
+            moments.append(since + timedelta(seconds=limits(job, spec)[1]))
     return min((moment for moment in moments if moment is not None and moment > now), default=None)
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from controller.model.parameters import Parameters
+
 MAX_TERMINATION_MESSAGE = 4096
 MAX_REASON_TEXT = 256
 
@@ -106,6 +108,11 @@ class JobRecord:
     """Pods that share the launch."""
     generation: int = 0
     """Of the schedule's spec that it began with; 0 when it does not say."""
+    timeout_seconds: int = 0
+    pending_deadline_seconds: int = 0
+    """The limits that it began with; 0 when it does not say."""
+    parameters: Parameters | None = None
+    """Of a run by hand; None when it does not say."""
     pod: PodFacts | None = None
     """What its pod said, or its pods together (`shards.merged`)."""
 

@@ -22,6 +22,7 @@ from controller.model.job import (
     PodFacts,
     Trouble,
 )
+from controller.model.parameters import read_parameters
 from controller.model.raw import mapping, moment, text, whole
 from controller.model.text import cut
 
@@ -69,6 +70,7 @@ def parse_job(body: Mapping[str, Any]) -> JobRecord | None:
     if not name or not uid or created_at is None:
         return None
     labels, spec = mapping(metadata.get("labels")), mapping(body.get("spec"))
+    annotations = mapping(metadata.get("annotations"))
     conditions = _conditions(status)
     state = JobState.ACTIVE
     finished: Mapping[str, Any] | None = None
@@ -97,7 +99,10 @@ def parse_job(body: Mapping[str, Any]) -> JobRecord | None:
         suspended=spec.get("suspend") is True,
         admitted_at=moment(status.get("startTime")),
         shards=_shards(spec),
-        generation=_digits(mapping(metadata.get("annotations")).get(names.ANNOTATION_GENERATION)),
+        generation=_digits(annotations.get(names.ANNOTATION_GENERATION)),
+        timeout_seconds=_digits(annotations.get(names.ANNOTATION_TIMEOUT)),
+        pending_deadline_seconds=_digits(annotations.get(names.ANNOTATION_PENDING)),
+        parameters=read_parameters(text(annotations.get(names.ANNOTATION_PARAMETERS))),
     )
 
 

@@ -150,6 +150,21 @@ def test_a_failed_run_gets_one_more_attempt() -> None:
     assert len(world.made) == 3
 
 
+@pytest.mark.parametrize("policy", ["Forbid", "Replace"])
+def test_one_more_attempt_is_launched_though_a_slot_waits_for_the_same_moment(policy: str) -> None:
+    world = served("04:00", schedule="0 4-5 * * *", retry={"maxAttempts": 1}, concurrencyPolicy=policy)
+    world.finish(1)
+    world.now = at("05:00")
+    world.retry = f"{RUN}/again"
+    world.rest()
+    assert [(launch.run_id, launch.attempt) for launch in world.made[:2]] == [(RUN, 1), (RUN, 2)]
+    world.finish(0, summary())
+    world.rest()
+    slots = [record.slot for record in world.status.history if record.outcome is Outcome.SUCCEEDED]
+    assert slots == ([at("04:00")] if policy == "Forbid" else slots)
+    assert world.made[-1].slot == at("05:00")
+
+
 def test_it_is_followed_once_and_again_with_another_token() -> None:
     world = exhausted()
     world.retry = f"{RUN}/again"

@@ -212,7 +212,7 @@ def test_c3_a_lost_status_is_rebuilt_from_the_jobs_and_nothing_runs_twice() -> N
 
 def test_a_lost_status_does_not_take_up_an_old_run_by_hand() -> None:
     """Its failed Job stands there, but a slot superseded it: that it is over was known to the status alone."""
-    world = before_slot(retry={"maxAttempts": 2})
+    world = before_slot(retry={"maxAttempts": 2}, concurrencyPolicy="Replace")
     world.now = at("03:59:50")
     world.run_now = "now"
     world.rest()
@@ -225,6 +225,53 @@ def test_a_lost_status_does_not_take_up_an_old_run_by_hand() -> None:
     world.go("04:30")
     assert len(world.made) == 2
     assert world.status.counters.succeeded == 1
+
+
+FORGED = {
+    "a run by hand of no token": ("Manual", "999999999999"),
+    "a run by hand of another form": ("Manual", "m-0123456789AB"),
+    "a first run of another object": ("Create", "c-0123456789ab"),
+    "a slot that its label does not name": ("Cron", "999999999999"),
+}
+
+
+@pytest.mark.parametrize(("trigger", "run_id"), FORGED.values(), ids=FORGED)
+def test_a_job_whose_run_is_not_named_by_its_trigger_is_nobody_s(trigger: str, run_id: str) -> None:
+    world = before_slot()
+    name = job_name("marketing", UID, run_id, 1)
+    world.jobs[name] = JobRecord(
+        "team",
+        name,
+        "forged",
+        "1",
+        UID,
+        run_id,
+        unix_minutes(at("03:00")),
+        1,
+        1,
+        trigger,
+        world.now,
+        JobState.ACTIVE,
+    )
+    world.rest()
+    assert [launch.run_id for launch in world.made] == [run_id_of_slot(at("04:00"))]
+    assert world.heard(EventReason.ADOPTED) == []
+    assert world.status.counters.launches == 1
+
+
+def test_a_run_by_hand_is_adopted_with_what_it_was_to_do_though_another_wish_stands_there_by_then() -> None:
+    world = before_slot(retry={"maxAttempts": 2})
+    world.now = at("03:59:50")
+    world.run_now = '{"token": "careful", "workspaces": ["acme"], "windowDays": 30, "dryRun": true}'
+    dying(world, "created")
+    world.run_now = "another"
+    world.rest()
+    world.finish(1, "boom")
+    world.go("03:59:59")
+    world.go("04:20")
+    first, second = world.made[:2]
+    assert (second.run_id, second.launch) == (first.run_id, 2)
+    assert (second.workspaces, second.window_days, second.dry_run) == (("acme",), 30, True)
 
 
 def test_a_lost_status_finds_the_running_launch() -> None:

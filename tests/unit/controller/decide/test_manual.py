@@ -138,6 +138,21 @@ def test_a_wish_supersedes_a_run_that_waits_for_its_retry() -> None:
     assert world.status.history[0].outcome is Outcome.SUPERSEDED
 
 
+def test_a_slot_waits_for_a_run_by_hand_that_goes_on_in_another_launch() -> None:
+    """It reads 400 days, the slot would read 14: nothing that the slot does can stand for it."""
+    world = World(now=at("03:59"))
+    world.rest()
+    world.run_now = '{"token": "t", "windowDays": 400}'
+    world.rest()
+    world.go("04:00")
+    world.finish(75, summary(state="Continues"))
+    assert [(launch.trigger, launch.launch) for launch in world.made] == [("Manual", 1), ("Manual", 2)]
+    assert world.made[1].window_days == 400
+    world.finish(0, summary())
+    assert [launch.trigger for launch in world.made] == ["Manual", "Manual", "Cron"]
+    assert world.status.counters.superseded == 0
+
+
 def test_a_wish_for_a_suspended_schedule_is_refused_and_does_not_fire_on_resume() -> None:
     world = World(spec={"suspend": True})
     world.rest()

@@ -152,3 +152,32 @@ def test_after_a_change_to_forbid_the_runs_beside_end_and_no_new_one_starts() ->
         world.jobs[name] = world.jobs.pop(name)
         world.finish(0, summary())
     assert [item.slot for item in world.made] == [at("04:00"), at("04:01"), at("04:02")]
+
+
+def test_with_allow_each_of_all_slots_is_launched_when_the_queue_has_room_again() -> None:
+    world = World(
+        now=at("04:00"),
+        spec={"schedule": MINUTELY, "concurrencyPolicy": "Allow", "catchUp": {"policy": "All"}},
+    )
+    world.rest()
+    world.queued = "queue 'gsc-sync' is full"
+    for minute in ("04:01", "04:02", "04:03"):
+        world.go(minute)
+    before = len(world.made)
+    world.queued = ""
+    world.rest()
+    assert [item.slot for item in world.made[before:]] == [at("04:01"), at("04:02"), at("04:03")]
+    assert world.status.counters.slots_coalesced == 0
+
+
+def test_a_slot_that_came_in_time_and_waits_is_not_missed_when_the_next_one_waits_with_it() -> None:
+    """35 minutes of a launch every ten minutes: nothing was late, so nothing was missed, with `catchUp: None` too."""
+    world = World(now=at("04:00"), spec={"schedule": "*/10 4 * * *", "catchUp": {"policy": "None"}})
+    world.rest()
+    for minute in ("04:10", "04:20", "04:30", "04:35"):
+        world.go(minute)
+    world.finish(0, summary())
+    assert [item.slot for item in world.made] == [at("04:00"), at("04:30")]
+    assert world.status.counters.slots_missed == 0
+    assert world.status.counters.slots_coalesced == 2
+    assert world.heard(EventReason.SLOTS_MISSED) == []

@@ -503,3 +503,17 @@ def test_lowering_max_attempts_closes_a_run_that_has_none_left() -> None:
     assert len(world.made) == 1
     assert world.status.history[0].outcome is Outcome.FAILED
     assert world.status.history[0].reason == "ExitCode1"
+
+
+def test_an_edit_of_the_limits_concerns_the_next_launch_and_not_the_one_that_is_there() -> None:
+    world = due(timeoutSeconds=3600, pendingDeadlineSeconds=900)
+    world.go("04:10")
+    world.edit(timeoutSeconds=60, pendingDeadlineSeconds=60)
+    world.go("04:14")
+    assert world.deleted == [], "it may take a quarter of an hour to start"
+    world.start()
+    assert world.go("04:50").wake_at == at("05:14:30"), "an hour after it started, with 30 s of grace"
+    assert world.deleted == []
+    world.go("05:14:30")
+    assert world.deleted
+    assert "`timeoutSeconds` (3600 s)" in world.status.active[0].doomed_message

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -9,11 +10,11 @@ from contract import State
 from controller.decide.cron import Cron
 from controller.decide.decide import decide
 from controller.decide.slots import Due, due
-from controller.model.decision import EventReason
+from controller.model.decision import CreateResult, EventReason
 from controller.model.names import run_id_of_slot
 from controller.model.schedule import CatchUp, CatchUpPolicy
 from controller.model.status import ConditionType, Outcome, RunState
-from tests.unit.controller.decide.world import BORN, World, at, summary
+from tests.unit.controller.decide.world import BORN, Died, World, at, summary
 
 WEEK = CatchUp()
 DAILY = "0 6 * * *"
@@ -403,3 +404,42 @@ def test_an_object_being_deleted_is_left_alone() -> None:
     decision = decide(gone, world.status, (), at("04:00"), jobs_fresh=False)
     assert decision.status == world.status
     assert decision.launch is None
+
+
+NOT_LAUNCHED = {
+    "its Job was refused": {"answer": CreateResult.REFUSED},
+    "it waits in its queue": {"queued": "queue 'gsc-sync' is full"},
+}
+
+
+@pytest.mark.parametrize("why", NOT_LAUNCHED.values(), ids=NOT_LAUNCHED)
+def test_a_run_that_was_never_launched_goes_with_the_schedule_that_is_suspended(why: dict[str, Any]) -> None:
+    """Its slot is as old as any other when the schedule is resumed."""
+    world = World(spec={"schedule": "0 4 * * *"}, **why)
+    world.rest()
+    world.go("04:00")
+    assert world.made == []
+    world.edit(suspend=True)
+    world.go("04:01")
+    assert world.status.runs == ()
+    assert world.status.counters.slots_skipped == 1
+    assert world.condition(ConditionType.READY).reason == "Suspended"
+    assert world.condition(ConditionType.RECONCILING).status == "False"
+    world.answer, world.queued = None, ""
+    world.edit(suspend=False)
+    world.go("09:01")
+    assert world.made == []
+
+
+def test_a_job_that_nobody_has_seen_yet_is_found_before_its_run_is_dropped() -> None:
+    world = World(spec={"schedule": "0 4 * * *"}, answer=CreateResult.REFUSED)
+    world.rest()
+    world.go("04:00")
+    world.answer = None
+    world.now = at("04:30")
+    with pytest.raises(Died):
+        world.turn(dies="created")
+    world.edit(suspend=True)
+    world.turn(view=())
+    assert [item.launch for item in world.status.active] == [1]
+    assert world.status.counters.slots_skipped == 0

@@ -16,6 +16,7 @@ from contract.run_spec import unix_minutes
 from controller.decide.decide import after_create, decide
 from controller.model.decision import CreateResult, Decision, EventReason, Launch
 from controller.model.job import JobRecord, JobState, PodFacts
+from controller.model.parameters import Parameters
 from controller.model.parse import parse_schedule
 from controller.model.policy import Site
 from controller.model.schedule import Schedule
@@ -174,6 +175,9 @@ class World:
             owner_uid=UID, run_id=launch.run_id, slot_minutes=unix_minutes(launch.slot), attempt=launch.attempt,
             launch=launch.launch, trigger=launch.trigger, created_at=self.now.replace(microsecond=0),
             state=JobState.ACTIVE, generation=schedule.generation,
+            timeout_seconds=schedule.spec.timeout_seconds if schedule.spec else 0,
+            pending_deadline_seconds=schedule.spec.pending_deadline_seconds if schedule.spec else 0,
+            parameters=Parameters(launch.workspaces, launch.window_days, launch.dry_run) if launch.trigger == "Manual" else None,
         )  # fmt: skip
         self.jobs[job.name] = job
         return after_create(decision, schedule, CreateResult.CREATED, job, "", self.now, self.site)
