@@ -20,7 +20,6 @@ from controller.cluster.port import (
     Conflict,
     NotFound,
     Refused,
-    Throttled,
     Unavailable,
     job_exists,
 )
@@ -145,8 +144,8 @@ class Launcher:
                 return await self._whose(launch, schedule)
             except NotFound:
                 raise error from None
-        except (Refused, Throttled, NotFound) as error:
-            # NotFound: the namespace is being deleted.
+        except (Refused, NotFound) as error:
+            # NotFound: the namespace is being deleted. A 429 is neither: the server is busy, and to tell it in a status is one more write.
             return CreateResult.REFUSED, None, str(error)[:512]
         return CreateResult.CREATED, _record(answer), ""
 

@@ -164,9 +164,10 @@ def _run_now(draft: Draft, refusal: str) -> CurrentRun:
     run = _parse_run(draft)
     if refusal:
         raise Refused(refusal)
-    current, since = draft.status.current, draft.now - REPEAT
-    if current is not None and current.trigger == "Manual" and current.slot > since:
-        raise Refused(f"run {current.run_id}, asked for within the last hour, is not finished")
+    since = draft.now - REPEAT
+    for unfinished in draft.status.runs:
+        if unfinished.trigger == "Manual" and unfinished.slot > since:
+            raise Refused(f"run {unfinished.run_id}, asked for within the last hour, is not finished")
     for record in draft.status.history:
         if record.trigger == "Manual" and record.slot > since and record.outcome is Outcome.SUCCEEDED:
             raise Refused(f"run {record.run_id}, asked for within the last hour, succeeded")

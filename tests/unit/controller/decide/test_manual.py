@@ -102,6 +102,18 @@ def test_a_second_wish_within_the_hour_is_refused_while_the_first_runs_or_after_
     assert [launch.trigger for launch in world.made].count("Manual") == 2
 
 
+def test_a_second_wish_is_refused_while_the_first_runs_beside_a_slot() -> None:
+    world = World(now=at("03:59"), spec={"concurrencyPolicy": "Allow"})
+    world.rest()
+    world.run_now = "one"
+    world.rest()
+    world.go("04:00")
+    assert [run.trigger for run in world.status.runs] == ["Manual", "Cron"]
+    world.run_now = "two"
+    world.rest()
+    assert "is not finished" in world.heard(EventReason.RUN_NOW_REFUSED)[0]
+
+
 @pytest.mark.parametrize("exit_code", [1, 78])
 def test_after_a_failure_the_next_wish_is_followed(exit_code: int) -> None:
     world = World(spec={"retry": {"maxAttempts": 1}})
