@@ -2,7 +2,8 @@
 
 Creates go at the start rate, everything is bounded in flight. A write that failed is decided again, later each time:
 what the API server refuses waits for up to five minutes, what never reached it for half a minute at most, since it
-may be back any moment, and where others write to a status only two seconds.
+may be back any moment, and where others write to a status only two seconds. What a create was decided from is looked
+at once more when its turn has come: between the two may lie a minute of others' creates, and a kill switch.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from controller.cluster.port import ClusterError, NotLeader, Refused
 from controller.owed import Owed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from controller.act.launcher import Launcher
     from controller.act.pace import Pace
     from controller.alarms import Alarms
     from controller.clock import Clock
+    from controller.model.policy import Mode, Policy
     from controller.observe.metrics import Metrics
     from controller.table import Table
 
@@ -45,12 +49,14 @@ class Carrier:
         alarms: Alarms,
         pace: Pace,
         in_flight: int,
+        policy: Callable[[], Policy],
     ) -> None:
         self._table = table
         self._launcher = launcher
         self._metrics = metrics
         self._alarms = alarms
         self._pace = pace
+        self._policy = policy
         self._all = asyncio.Semaphore(in_flight)
         self._finishing = asyncio.Semaphore(max(in_flight - FREE, 1))
         self._patience = Patience(clock)
@@ -65,11 +71,17 @@ class Carrier:
             self._patience.forget(work.entry.schedule.uid)
         return joined
 
-    async def create(self, work: Work) -> Work | None:
+    async def create(self, work: Work, mode: Mode) -> Work | None:
+        """What became of a work that was decided under this mode of the kill switch; None when it is decided anew."""
         if work.decision.launch is None:
             return work
         await self._pace.wait()
         async with self._all:
+            if not self._stands(work, mode):
+                # Nothing of it was written and nothing is owed, so nothing is lost with it. Dying here: the next start
+                # finds the slot due and no Job, and decides by the switch and the schedule of then, as we do.
+                self._table.touch(work.entry.schedule.uid)
+                return None
             try:
                 created = await self._launcher.create(work)
             except ClusterError as error:
@@ -77,6 +89,15 @@ class Carrier:
                 return None
         self._alarms.set(work.entry.schedule.uid, created.decision.wake_at)
         return created
+
+    def _stands(self, work: Work, mode: Mode) -> bool:
+        """Whether what it was decided from is still so, as far as we know."""
+        decided, entry = work.entry.schedule, self._table.entry(work.entry.schedule.uid)
+        return (
+            self._policy().mode is mode
+            and entry is not None
+            and entry.schedule.resource_version == decided.resource_version
+        )
 
     async def finish(self, work: Work, *, crowd: int = 0) -> None:
         """Write, delete, tell. `crowd` is how many were launched in this turn."""

@@ -2,6 +2,11 @@
 
 They are brought back when there is room. Room is counted over the Jobs in the table, which holds our own creates from the moment they are answered. Without a
 limit nothing is counted, so the usual installation pays nothing.
+
+Priority and lateness go by the slot, or by how long the schedule has waited for a place without a break when that is longer:
+a run that waits is folded into each newer slot, and would be young again. So nobody starves: after five minutes for each step
+of its priority a schedule has the first one, and then only those go before it that have waited longer, each once. This is
+memory alone: after a restart waiting begins from the slot of the run that waits, so one wait may be that much longer.
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ from controller.decide.queue import Candidate, in_order, refuse
 from controller.model.job import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from controller.act.launcher import Work
@@ -26,6 +31,8 @@ class Queues:
         self._table = table
         self._policy = policy
         self._waiting: dict[str, None] = {}
+        self._since: dict[str, datetime] = {}
+        """By UID, the slot with which it began to wait. Kept until it has its place, wants none any more or is gone."""
 
     def waiting(self) -> dict[str, int]:
         """Runs that are held back, by queue; for the metrics."""
@@ -39,12 +46,15 @@ class Queues:
     def split(self, works: Sequence[Work], now: datetime) -> tuple[list[Work], dict[str, str]]:
         """The works in the order of their launches, and, by UID, why others have to wait."""
         by_uid = {work.entry.schedule.uid: work for work in works}
-        ordered = in_order((it for it in map(_candidate, works) if it is not None), now)
+        ordered = in_order((it for it in map(self._candidate, works) if it is not None), now)
         policy = self._policy()
         refused = refuse(ordered, self._running(), policy) if policy.queues else {}
-        for uid in by_uid:
+        for uid, work in by_uid.items():
             self._waiting.pop(uid, None)
+            if work.decision.launch is None:
+                self._since.pop(uid, None)
         self._waiting.update(dict.fromkeys(refused))
+        self._since.update((item.uid, item.due) for item in ordered if item.uid in refused)
         first = [by_uid[item.uid] for item in ordered if item.uid not in refused]
         rest = [work for work in works if work.decision.launch is None]
         return first + rest, refused
@@ -57,9 +67,10 @@ class Queues:
         for uid in tuple(self._waiting):
             entry = self._table.entry(uid)
             if entry is None or not entry.status.runs or entry.schedule.spec is None:
+                # Its status may be on its way only: whether it waits on, its next decision says.
                 del self._waiting[uid]
                 continue
-            candidates.append(_of(entry, entry.status.runs[0].slot))
+            candidates.append(self._of(entry, entry.status.runs[0].slot))
         ordered = in_order(candidates, now)
         refused = refuse(ordered, self._running(), self._policy())
         return [item.uid for item in ordered if item.uid not in refused]
@@ -76,23 +87,26 @@ class Queues:
         """Launches that run, by queue; for the metrics."""
         return dict(self._running())
 
-    def forget(self, uids: Iterable[str]) -> None:
-        for uid in uids:
-            self._waiting.pop(uid, None)
+    def forget(self, uid: str) -> None:
+        """It has its place, or is gone: it waits no more."""
+        self._waiting.pop(uid, None)
+        self._since.pop(uid, None)
 
+    def stand_aside(self, uid: str) -> None:
+        """It cannot be decided now, and must not keep a place free: it comes back by its alarm, no younger than it is."""
+        self._waiting.pop(uid, None)
 
-def _candidate(work: Work) -> Candidate | None:
-    launch = work.decision.launch
-    return _of(work.entry, launch.slot) if launch is not None else None
+    def _candidate(self, work: Work) -> Candidate | None:
+        launch = work.decision.launch
+        return self._of(work.entry, launch.slot) if launch is not None else None
 
-
-def _of(entry: Entry, due: datetime) -> Candidate:
-    schedule, spec = entry.schedule, entry.schedule.spec
-    return Candidate(
-        uid=schedule.uid,
-        namespace=schedule.namespace,
-        name=schedule.name,
-        queue=spec.queue if spec else "",
-        priority=spec.priority if spec else 9,
-        due=due,
-    )
+    def _of(self, entry: Entry, slot: datetime) -> Candidate:
+        schedule, spec = entry.schedule, entry.schedule.spec
+        return Candidate(
+            uid=schedule.uid,
+            namespace=schedule.namespace,
+            name=schedule.name,
+            queue=spec.queue if spec else "",
+            priority=spec.priority if spec else 9,
+            due=min(slot, self._since.get(schedule.uid, slot)),
+        )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from controller.act.launcher import Work
 from controller.act.pace import Pace
-from controller.alarms import Alarms
+from controller.alarms import LONGEST_SETBACK, Alarms
 from controller.carry import PASSING_SECONDS, Carrier
 from controller.cluster.skew import STEP_SECONDS
 from controller.decide.decide import decide
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from controller.clock import Clock
     from controller.cluster.port import Cluster
     from controller.model.decision import Decision
+    from controller.model.policy import Mode
     from controller.observe.metrics import Metrics
     from controller.table import Entry, Table
 
@@ -80,7 +81,7 @@ class Scheduler:
         self._decide = decider
         self._alarms = Alarms(clock)
         self._carrier = Carrier(
-            table, launcher, metrics, clock, self._alarms, Pace(start_rate, clock), max_in_flight
+            table, launcher, metrics, clock, self._alarms, Pace(start_rate, clock), max_in_flight, policy
         )
         self._fresh = Fresh(cluster, table, metrics, compared, self._carrier.owed.base)
         self._offset = self._wall_offset()
@@ -90,6 +91,7 @@ class Scheduler:
         self.queues = Queues(table, policy)
         self.later = LATER
         self.last_turn = clock.monotonic()
+        """The last sign of life: a turn was over, or a create of a long one was answered."""
         self.turns = 0
         self._deciding = 0
         self._hands = Hands(table)
@@ -166,39 +168,53 @@ class Scheduler:
             if not self._alarms.rests(uid) and not self._hands.hold(uid)
         ]
         self._deciding = len(uids)
-        works, unsure = await self._decide_all(uids, held, fresh=False)
+        # One mode for the whole turn, so that each create can be told whether it is still the one.
+        site = replace(self._site, mode=self._policy().mode)
+        works, unsure = await self._decide_all(uids, held, site, fresh=False)
         if unsure:
-            listed = await self._fresh.read(unsure)
-            sure = [entry.schedule.uid for entry in unsure if entry.schedule.namespace in listed]
-            for entry in unsure:
-                if entry.schedule.namespace not in listed:
-                    self._carrier.set_back(
-                        entry.schedule.uid, "its state could not be read anew", longest=PASSING_SECONDS
-                    )
-            works += (await self._decide_all(sure, held, fresh=True))[0]
+            read = await self._fresh.read(unsure)
+            asked = [entry.schedule.uid for entry in unsure]
+            for uid in asked:
+                if uid not in read:
+                    self._set_back(uid, "its state could not be read anew", longest=PASSING_SECONDS)
+            sure = [uid for uid in asked if uid in read]
+            works += (await self._decide_all(sure, held, site, fresh=True))[0]
         works, full = self.queues.split(works, self._now())
         if full:
-            works += (await self._decide_all(full, held, fresh=True, queued=full))[0]
-        created = await asyncio.gather(*(self._carrier.create(work) for work in works))
+            works += (await self._decide_all(full, held, site, fresh=True, queued=full))[0]
+        created = await asyncio.gather(*(self._create(work, site.mode) for work in works))
         crowd = sum(work.decision.launch is not None for work in works)
         for work in created:
             if work is not None:
                 self._hands.take(work.entry.schedule.uid, self._carrier.finish(work, crowd=crowd))
 
+    async def _create(self, work: Work, mode: Mode) -> Work | None:
+        created = await self._carrier.create(work, mode)
+        if created is not None and work.decision.launch is not None:
+            # It was answered. The turn may have thousands to go, and whoever asks how we are must not end it for that.
+            self.last_turn = self._clock.monotonic()
+            self.queues.forget(work.entry.schedule.uid)
+        return created
+
+    def _set_back(self, uid: str, why: str, *, longest: float = LONGEST_SETBACK) -> None:
+        """It cannot be decided now."""
+        self.queues.stand_aside(uid)
+        self._carrier.set_back(uid, why, longest=longest)
+
     # -- deciding -----------------------------------------------------------------------------------------------------
 
     async def _decide_all(
-        self, uids: Iterable[str], held: str, *, fresh: bool, queued: Mapping[str, str] = _NOBODY
+        self, uids: Iterable[str], held: str, site: Site, *, fresh: bool, queued: Mapping[str, str] = _NOBODY
     ) -> tuple[list[Work], list[Entry]]:
         works: list[Work] = []
         unsure: list[Entry] = []
-        site = replace(self._site, mode=self._policy().mode)
         for number, uid in enumerate(uids):
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
             entry = self._table.entry(uid)
             if entry is None:
                 self._carrier.forget(uid)
+                self.queues.forget(uid)
                 continue
             try:
                 decision = self._decide(
@@ -214,7 +230,7 @@ class Scheduler:
             except Exception:  # one odd object must not stop everybody's schedules; it is set back and shown
                 log.exception("deciding failed", extra=_where(entry) | {"event": "decision.failed"})
                 self._metrics.failed("decide")
-                self._carrier.set_back(uid, "deciding failed")
+                self._set_back(uid, "deciding failed")
                 continue
             if decision.needs_fresh_jobs:
                 unsure.append(entry)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from controller.cluster.memory import JOB, SCHEDULE, MemoryCluster
-from controller.fresh import FEW
+from controller.cluster.memory import JOB, SCHEDULE, Fault, MemoryCluster
+from controller.cluster.port import ClusterError, Throttled, Unavailable
+from controller.fresh import FAILURES, FEW
 from tests.unit.controller.house import House
 
 
@@ -20,11 +21,15 @@ class AskedCluster(MemoryCluster):
         super().__init__(clock)
         self.asked: list[tuple[str, ...]] = []
         self.meanwhile: list[Callable[[], None]] = []
+        self.wrong: dict[str, ClusterError] = {}
+        """By schedule: what is answered when its Jobs are asked for."""
 
     async def list_jobs(self, namespace: str, schedules: Any = ()) -> Any:
         self.asked.append(tuple(schedules))
         while self.meanwhile:
             self.meanwhile.pop()()
+        for name in self.wrong.keys() & set(schedules):
+            raise self.wrong[name]
         async for body in super().list_jobs(namespace, schedules):
             yield body
 
@@ -57,6 +62,52 @@ async def test_many_are_asked_for_in_parts(house, cluster) -> None:
     await house.at(4)
     assert [len(names) for names in cluster.asked] == [FEW, 2]
     assert len(house.jobs()) == FEW + 2
+
+
+def launched(house: House) -> set[str]:
+    return {job["metadata"]["labels"]["gscsync.io/schedule"] for job in house.jobs()}
+
+
+async def test_a_part_that_could_not_be_read_holds_up_no_other(house, cluster) -> None:
+    names = [f"s{number:03}" for number in range(3 * FEW)]
+    for name in names:
+        house.apply(name)
+    await house.settle()
+    cluster.wrong = {"s060": Throttled("too many requests", 1.0)}
+    await house.clock.advance(31)
+    await house.run_once()
+    assert launched(house) == {*names[:FEW], *names[2 * FEW :]}
+    cluster.asked.clear()
+    cluster.wrong = {}
+    await house.wait(1)
+    assert launched(house) == set(names)
+    assert [set(asked) for asked in cluster.asked] == [set(names[FEW : 2 * FEW])], "only those were set back"
+
+
+async def test_a_server_out_of_reach_is_not_asked_for_every_part(house, cluster) -> None:
+    names = [f"s{number:03}" for number in range((FAILURES + 3) * FEW)]
+    for name in names:
+        house.apply(name)
+    await house.settle()
+    cluster.wrong = dict.fromkeys(names[FEW:], Unavailable("down"))
+    cluster.asked.clear()
+    await house.clock.advance(31)
+    await house.run_once()
+    assert launched(house) == set(names[:FEW])
+    assert len(cluster.asked) == 1 + FAILURES
+
+
+async def test_one_status_that_could_not_be_read_again_holds_up_no_other(house, cluster) -> None:
+    for name in ("one", "two", "three"):
+        house.apply(name)
+    await house.settle()
+    house.compared = False
+    cluster.faults = [Fault("get_schedule", Unavailable("connection lost"))]
+    await house.clock.advance(31)
+    await house.run_once()
+    assert launched(house) == {"two", "three"}
+    await house.wait(1)
+    assert launched(house) == {"one", "two", "three"}
 
 
 async def test_a_job_that_lost_its_label_is_not_taken_for_gone(house, cluster) -> None:

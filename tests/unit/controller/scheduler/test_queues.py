@@ -1,19 +1,22 @@
 """Stories of queues: the order of launches, limits in the whole cluster, pause and scaling while everything runs."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from math import inf
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from controller.act.pace import Pace
-from controller.cluster.memory import CONFIG, Fault
+from controller.cluster.memory import CONFIG, SCHEDULE, Fault, MemoryCluster
 from controller.cluster.port import Refused, Unavailable
 from controller.decide.queue import AGEING, Candidate, in_order, refuse
 from controller.model.policy import Mode, Policy, Queue
 from controller.model.status import RunState
 from controller.observe.metrics import Metrics
 from controller.watch.switch import NAME, Switch
+from tests.unit.controller.conftest import schedule_body
 from tests.unit.controller.house import House
 
 NOW = datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
@@ -140,6 +143,160 @@ async def test_waiting_in_a_queue_costs_one_status_write(house) -> None:
         house.scheduler.look_at_everything()
         await house.settle()
     assert house.cluster.calls.count("patch_status") == before
+
+
+# -- nobody starves ----------------------------------------------------------------------------------------------------
+
+EVERY_FIVE = {"schedule": "*/5 * * * *"}
+
+
+async def two_hours_with_one_place(
+    house: House, *, job_minutes: int, **priorities: int
+) -> dict[str, list[float]]:
+    """Every five minutes all of them want the one place there is; the minutes from four o'clock at which each got it."""
+    house.policy = Policy(queues={"gsc-sync": Queue(1)})
+    for name, priority in priorities.items():
+        house.apply(name, **EVERY_FIVE, priority=priority)
+    await house.settle()
+    began: dict[str, list[float]] = {name: [] for name in priorities}
+    running: tuple[dict[str, Any], float] | None = None
+    seen: set[str] = set()
+    await house.at(4)
+    for _ in range(120):
+        now = (house.clock.now() - NOW).total_seconds() // 60
+        if running is not None and now - running[1] >= job_minutes:
+            house.finish(running[0], 0)
+            running = None
+            await house.settle()
+        fresh = [job for job in house.jobs() if job["metadata"]["uid"] not in seen]
+        for job in fresh:
+            assert running is None, "there is one place"
+            running = job, now
+            seen.add(job["metadata"]["uid"])
+            began[job["metadata"]["labels"]["gscsync.io/schedule"]].append(now)
+        await house.wait(60)
+    return began
+
+
+def longest_wait(began: list[float]) -> float:
+    """In minutes, from four o'clock to six; its own Jobs count as waiting."""
+    return max(after - before for before, after in pairwise((0.0, *began, 120.0)))
+
+
+def in_turn(began: dict[str, list[float]]) -> list[str]:
+    return [name for _, name in sorted((at, name) for name, times in began.items() for at in times)]
+
+
+@pytest.mark.parametrize("job_minutes", [3, 5])
+async def test_who_waits_grows_no_younger_with_each_slot_and_nobody_starves(house, job_minutes) -> None:
+    """After five minutes for each step of its priority it is among the first, and each other goes before it once more."""
+    priorities = {"a": 5, "b": 1, "c": 1}
+    began = await two_hours_with_one_place(house, job_minutes=job_minutes, **priorities)
+    for name, priority in priorities.items():
+        bound = priority * AGEING.total_seconds() / 60 + len(priorities) * job_minutes
+        assert longest_wait(began[name]) <= bound, (name, began)
+    assert len(began["a"]) < len(began["b"]), "priority still counts"
+
+
+async def test_those_of_one_priority_take_turns(house) -> None:
+    began = await two_hours_with_one_place(house, job_minutes=5, a=1, b=1, c=1)
+    assert "".join(in_turn(began)) == "abc" * 8
+
+
+@pytest.mark.parametrize("job_minutes", [3, 4])
+async def test_whoever_is_named_last_waits_for_no_third_turn_of_another(house, job_minutes) -> None:
+    """Of those that begin to wait with one slot the name decides, but never against one that waited longer."""
+    began = await two_hours_with_one_place(house, job_minutes=job_minutes, a=1, b=1, c=1)
+    order = "".join(in_turn(began))
+    for name in began:
+        for others in order.strip(name).split(name):
+            assert max(map(others.count, began)) <= 2, order
+
+
+async def test_after_a_restart_waiting_begins_from_the_slot(house) -> None:
+    house.policy = Policy(queues={"gsc-sync": Queue(1)})
+    for name in ("a", "b"):
+        house.apply(name, **EVERY_FIVE)
+    await house.settle()
+    await house.at(4)
+    await house.at(4, 5)
+    await house.restart()
+    await house.settle()
+    house.finish(house.jobs()[0], 0)
+    await house.settle()
+    house.finish(house.jobs()[1], 0)
+    await house.settle()
+    assert launched(house)[:3] == ["a", "a", "b"], "both have slot 04:05, and the name decides"
+
+
+async def test_what_is_remembered_of_who_waits_goes_when_it_waits_no_more(house) -> None:
+    house.policy = Policy(queues={"gsc-sync": Queue(1)})
+    for name in ("a", "b", "c", "d"):
+        house.apply(name)
+    await house.settle()
+    await house.at(4)
+    since = house.scheduler.queues._since
+    assert len(since) == 3
+    house.apply("b", suspend=True)
+    house.cluster.remove(SCHEDULE, "team", "c")
+    await house.settle()
+    assert len(since) == 1, "neither the suspended waits nor the deleted"
+    house.finish(house.jobs()[0], 0)
+    await house.settle()
+    assert launched(house) == ["a", "d"]
+    assert since == {}
+
+
+async def test_who_did_not_get_its_place_after_all_has_waited_as_long_as_before(house) -> None:
+    """Its turn has come, and the API server does not answer its create until the next slot."""
+    house.policy = Policy(queues={"gsc-sync": Queue(1)})
+    for name in ("a", "b"):
+        house.apply(name, **EVERY_FIVE)
+    await house.settle()
+    await house.at(4)
+    await house.at(4, 4)
+    house.cluster.faults = [Fault("create_job", Unavailable("down"), times=10)]
+    house.finish(house.jobs()[0], 0)
+    await house.settle()
+    assert launched(house) == ["a"]
+    house.cluster.faults = []
+    await house.at(4, 5)
+    assert launched(house) == ["a", "b"]
+
+
+class ShutCluster(MemoryCluster):
+    """Some namespaces' Jobs may not be listed."""
+
+    shut = ""
+
+    async def list_jobs(self, namespace: str, schedules: Any = ()) -> Any:
+        if namespace == self.shut:
+            raise Refused("forbidden")
+        async for body in super().list_jobs(namespace, schedules):
+            yield body
+
+
+async def test_who_cannot_be_read_keeps_no_place_free(clock) -> None:
+    cluster = ShutCluster(clock)
+    house = House(cluster, clock)
+    house.policy = Policy(queues={"gsc-sync": Queue(1)})
+    house.apply("first", priority=0)
+    house.cluster.apply(SCHEDULE, schedule_body("shut", namespace="dark", priority=1))
+    house.apply("last", priority=9)
+    await house.settle()
+    await house.at(4)
+    cluster.shut = "dark"
+    house.finish(house.jobs()[0], 0)
+    await house.settle()
+    await house.wait(2)
+    assert launched(house) == ["first", "last"]
+    cluster.shut = ""
+    house.finish(house.jobs()[1], 0)
+    await house.wait(30)
+    assert launched(house) == ["first", "last", "shut"]
+
+
+# -- the metrics -------------------------------------------------------------------------------------------------------
 
 
 def test_what_the_metrics_show_of_switch_and_queues() -> None:
