@@ -1,13 +1,14 @@
-"""Alarms: when the scheduler looks at which schedule again, as a heap of wall-clock times.
+"""Alarms: when the scheduler looks at which schedule again.
 
-A later alarm for the same schedule replaces the earlier one; the old entry stays in the heap and is passed over. Here
-too is how failures set a schedule back: 1, 2, 4 ... 300 seconds, and deaf to changes while it rests from spinning.
+Slots come due by wall time. Here too is how failures set a schedule back: 1, 2, 4 ... 300 seconds, and deaf to changes
+while it rests from spinning; those are ages, by monotonic time, since a clock that is put right must not make hours of
+them. A schedule has one alarm, of either kind: a later one replaces the earlier, whose entry stays in its heap and is
+passed over.
 """
 
 from __future__ import annotations
 
 import heapq
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,10 +24,13 @@ class Alarms:
         self._clock = clock
         self._heap: list[tuple[datetime, str]] = []
         self._at: dict[str, datetime] = {}
+        self._back_heap: list[tuple[float, str]] = []
+        self._back_at: dict[str, float] = {}
         self._setbacks: dict[str, int] = {}
-        self._resting: dict[str, datetime] = {}
+        self._resting: dict[str, float] = {}
 
     def set(self, uid: str, at: datetime | None) -> None:
+        self._back_at.pop(uid, None)
         if at is None:
             self._at.pop(uid, None)
         elif self._at.get(uid) != at:
@@ -34,12 +38,17 @@ class Alarms:
             heapq.heappush(self._heap, (at, uid))
 
     def due(self) -> list[str]:
-        """Take out whose time has come, earliest first."""
-        now, due = self._clock.now(), []
+        """Take out whose time has come: the slots, then those set back, each earliest first."""
+        now, elapsed, due = self._clock.now(), self._clock.monotonic(), []
         while self._heap and self._heap[0][0] <= now:
             at, uid = heapq.heappop(self._heap)
             if self._at.get(uid) == at:
                 del self._at[uid]
+                due.append(uid)
+        while self._back_heap and self._back_heap[0][0] <= elapsed:
+            until, uid = heapq.heappop(self._back_heap)
+            if self._back_at.get(uid) == until:
+                del self._back_at[uid]
                 due.append(uid)
         return due
 
@@ -47,9 +56,14 @@ class Alarms:
         """How long until the earliest, `longest` at most."""
         while self._heap and self._at.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
-        if not self._heap:
-            return longest
-        return min(max((self._heap[0][0] - self._clock.now()).total_seconds(), 0.0), longest)
+        while self._back_heap and self._back_at.get(self._back_heap[0][1]) != self._back_heap[0][0]:
+            heapq.heappop(self._back_heap)
+        soonest = longest
+        if self._heap:
+            soonest = min(soonest, (self._heap[0][0] - self._clock.now()).total_seconds())
+        if self._back_heap:
+            soonest = min(soonest, self._back_heap[0][0] - self._clock.monotonic())
+        return max(soonest, 0.0)
 
     def set_back(
         self, uid: str, *, times: int | None = None, deaf: bool = False, longest: float = LONGEST_SETBACK
@@ -58,10 +72,12 @@ class Alarms:
         count = times if times is not None else self._setbacks.get(uid, 0) + 1
         self._setbacks[uid] = count
         seconds = min(FIRST_SETBACK * 2.0 ** min(count - 1, 20), longest)
-        at = self._clock.now() + timedelta(seconds=seconds)
-        self.set(uid, at)
+        until = self._clock.monotonic() + seconds
+        self._at.pop(uid, None)
+        self._back_at[uid] = until
+        heapq.heappush(self._back_heap, (until, uid))
         if deaf:
-            self._resting[uid] = at
+            self._resting[uid] = until
         return seconds
 
     def went_well(self, uid: str) -> None:
@@ -70,12 +86,13 @@ class Alarms:
     def rests(self, uid: str) -> bool:
         """Whether it is deaf to changes now, since they are most likely the echo of its own writes."""
         until = self._resting.get(uid)
-        if until is not None and until <= self._clock.now():
+        if until is not None and until <= self._clock.monotonic():
             del self._resting[uid]
             return False
         return until is not None
 
     def forget(self, uid: str) -> None:
         self._at.pop(uid, None)
+        self._back_at.pop(uid, None)
         self._setbacks.pop(uid, None)
         self._resting.pop(uid, None)

@@ -60,7 +60,11 @@ class App:
         self.clock = clock
         self.cluster = cluster
         self.registry = CollectorRegistry()
-        self.metrics = Metrics(self.registry, settings.environment)
+        self.metrics = Metrics(
+            self.registry,
+            settings.environment,
+            lambda: self.term.serves(),  # noqa: PLW0108 - the term is made below
+        )
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self.table = Table()
@@ -98,7 +102,7 @@ class App:
             begun=self._look_at_everything,
         )
         gated = GatedCluster(cluster, self.term.is_leading)
-        self.recorder = Recorder(gated, clock, settings.identity)
+        self.recorder = Recorder(gated, clock, settings.identity, self.metrics.events_dropped.inc)
         writer = StatusWriter(gated, self.table)
         launcher = Launcher(
             gated,

@@ -117,7 +117,7 @@ class Launcher:
             if written is Written.GONE:
                 return Done.GONE
             done = Done.WRITTEN
-            self._metrics.wrote(schedule, before, decision.status)
+            self._metrics.wrote(schedule, before, decision.status, decision.ended)
         # From here on everything is in the status: who dies now loses a line of log or an event, nothing else.
         for notice in decision.notices:
             self._recorder.record(schedule, notice)

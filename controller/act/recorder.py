@@ -20,6 +20,8 @@ from controller.cluster.port import ClusterError, NotFound
 from controller.model import names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from controller.clock import Clock
     from controller.cluster.port import Cluster
     from controller.model.decision import Notice
@@ -53,7 +55,11 @@ class _Bucket:
 
 
 class Recorder:
-    def __init__(self, cluster: Cluster, clock: Clock, identity: str) -> None:
+    """`on_drop` hears of each event that nobody will see."""
+
+    def __init__(
+        self, cluster: Cluster, clock: Clock, identity: str, on_drop: Callable[[], None] = lambda: None
+    ) -> None:
         self._cluster = cluster
         self._clock = clock
         self._identity = identity[:128]
@@ -61,6 +67,7 @@ class Recorder:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._queue: asyncio.Queue[tuple[Schedule, Notice]] = asyncio.Queue(maxsize=QUEUE)
         self._sent = 0
+        self._on_drop = on_drop
         self.dropped = 0
 
     def record(self, schedule: Schedule, notice: Notice) -> None:
@@ -68,7 +75,7 @@ class Recorder:
         try:
             self._queue.put_nowait((schedule, notice))
         except asyncio.QueueFull:
-            self.dropped += 1
+            self._drop()
 
     async def run(self) -> None:
         while True:
@@ -91,7 +98,7 @@ class Recorder:
             known.last = now
             return
         if not self._admitted(schedule.uid):
-            self.dropped += 1
+            self._drop()
             return
         message = notice.message.encode()[:MAX_NOTE].decode(errors="ignore")
         try:
@@ -105,12 +112,16 @@ class Recorder:
             await self._cluster.create_event(schedule.namespace, body)
         except ClusterError as error:
             log.debug("event not recorded", extra={"event": "event.dropped", "reason": str(error)[:200]})
-            self.dropped += 1
+            self._drop()
             return
         self._series[key] = _Series(body["metadata"]["name"], 1, now, now)
         self._series.move_to_end(key)
         while len(self._series) > REMEMBERED:
             self._series.popitem(last=False)
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        self._on_drop()
 
     async def _count(self, schedule: Schedule, series: _Series) -> None:
         """The series alone: an event's note may not change, and the API server refuses the whole patch."""

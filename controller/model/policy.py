@@ -14,7 +14,11 @@ from typing import Any
 from controller.model.raw import mapping
 from controller.model.text import clean
 
+DEFAULT_QUEUE = "gsc-sync"
+"""Of schedules that name none."""
 MAX_LIMIT = 100_000
+_MAX_DIGITS = 32
+"""Of a limit, leading zeros too: `int` raises at what has thousands."""
 _PREFIX = "queue."
 
 
@@ -97,7 +101,7 @@ def parse_policy(body: Mapping[str, Any]) -> Policy:
 
 
 def _rule(known: Queue, setting: str, text: str) -> Queue | None:
-    if setting == "limit" and text.isdecimal() and int(text) <= MAX_LIMIT:
+    if setting == "limit" and len(text) <= _MAX_DIGITS and text.isdecimal() and int(text) <= MAX_LIMIT:
         return Queue(int(text), known.paused)
     if setting == "paused" and text.lower() in ("true", "false"):
         return Queue(known.limit, text.lower() == "true")

@@ -15,16 +15,18 @@ from prometheus_client import Counter, Gauge, Histogram
 from contract import FailureClass
 from controller.model.bounds import read_summary
 from controller.model.decision import CreateResult
-from controller.model.policy import Mode
+from controller.model.policy import DEFAULT_QUEUE, Mode
+from controller.model.status import Outcome
 from controller.observe.series import ScheduleSeries
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
 
     from prometheus_client import CollectorRegistry
 
     from contract import RunSummary
-    from controller.model.decision import Launch
+    from controller.model.decision import Ended, Launch
     from controller.model.job import JobRecord
     from controller.model.policy import Policy
     from controller.model.schedule import Schedule
@@ -32,12 +34,18 @@ if TYPE_CHECKING:
 
 DURATIONS = (1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 DELAYS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
-ERROR_CLASSES = frozenset(FailureClass) | {"TimedOut", "OOMKilled", "Lost", "ResultUnknown"}
+ERROR_CLASSES = frozenset(FailureClass) | {"OOMKilled"}
+_WITHOUT_A_WORD = (Outcome.TIMED_OUT, Outcome.LOST, Outcome.RESULT_UNKNOWN)
+"""What the program did not say of itself has many reasons and one class each."""
 
 
 class Metrics:
-    def __init__(self, registry: CollectorRegistry, environment: str = "") -> None:
-        self._series = ScheduleSeries("gsc_sync_")
+    """`serves` tells whether this replica's word on the schedules is the newest."""
+
+    def __init__(
+        self, registry: CollectorRegistry, environment: str = "", serves: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._series = ScheduleSeries("gsc_sync_", serves)
         registry.register(self._series)
 
         def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
@@ -73,6 +81,9 @@ class Metrics:
         self.turn_age = gauge("operator_turn_age_seconds", "Since the scheduler's last turn.")
         self.depth = gauge("operator_queue_depth", "Schedules in the turn under way.")
         self.kopf_restarts = counter("operator_watch_restarts", "Restarts of the watch.")
+        self.events_dropped = counter(
+            "operator_events_dropped", "Events that were not written: too many, or no way to the API server."
+        )
         self.ghosts = counter("operator_ghosts", "Objects found gone by a resync.", ("kind",))
         self.build_info = gauge("operator_info", "Always 1.", ("environment",))
         self.build_info.labels(environment).set(1)
@@ -89,7 +100,8 @@ class Metrics:
         if result is CreateResult.CREATED and job and launch.trigger == "Cron" and launch.launch == 1:
             self.start_delay.observe(max((job.created_at - launch.slot).total_seconds(), 0))
 
-    def wrote(self, schedule: Schedule, before: Status, after: Status) -> None:
+    def wrote(self, schedule: Schedule, before: Status, after: Status, ended: Iterable[Ended] = ()) -> None:
+        """`ended` is every launch whose end this write tells, also of runs that are over with it."""
         where = schedule.key
         old, new = before.counters, after.counters
         add = self._series.add
@@ -100,17 +112,15 @@ class Metrics:
         add(where, "snoozes", new.continues - old.continues, "Continues")
         add(where, "rescues", new.lost - old.lost, "Lost")
         add(where, "rescues", new.unknown - old.unknown, "ResultUnknown")
-        known = {(record.run_id, record.finished_at) for record in before.history}
+        known = {_key(record) for record in before.history}
         for record in after.history:
-            if (record.run_id, record.finished_at) not in known:
+            if _key(record) not in known:
                 self._finished(where, record)
-                if after.last_summary and (summary := read_summary(after.last_summary)):
-                    self._summed(where, summary)
-        seen = {error for run in before.runs for error in run.errors}
-        for error in (error for run in after.runs for error in run.errors):
-            if error not in seen:
-                known_class = error.reason if error.reason in ERROR_CLASSES else "Other"
-                add(where, "attempt_failures", 1, known_class)
+        if _key(after.last_run) != _key(before.last_run) and (summary := read_summary(after.last_summary)):
+            self._summed(where, summary)
+        for failure in map(_failure, ended):
+            if failure:
+                add(where, "attempt_failures", 1, failure)
         self.schedule(schedule, after)
 
     def _finished(self, where: tuple[str, str], record: RunRecord) -> None:
@@ -145,10 +155,12 @@ class Metrics:
         self.errors.labels(where).inc()
 
     def policy(self, policy: Policy, running: Mapping[str, int], waiting: Mapping[str, int]) -> None:
-        """Every mode and every queue that is known, zeros too."""
+        """Every mode, the default queue and every queue that has a rule, runs or waits, zeros too; no other any more."""
         for mode in Mode:
             self.mode.labels(mode.value).set(int(mode is policy.mode))
-        for name in {*policy.queues, *running, *waiting}:
+        for shown in (self.queue_limit, self.queue_paused, self.queue_running, self.queue_waiting):
+            shown.clear()
+        for name in {DEFAULT_QUEUE, *policy.queues, *running, *waiting}:
             rule = policy.queue(name)
             self.queue_limit.labels(name).set(inf if rule.limit is None else rule.limit)
             self.queue_paused.labels(name).set(int(rule.paused))
@@ -161,3 +173,16 @@ class Metrics:
     def forget(self, uid: str) -> None:
         """Remove every series of a schedule that is gone."""
         self._series.forget(uid)
+
+
+def _key(record: RunRecord | None) -> tuple[str, datetime] | None:
+    return (record.run_id, record.finished_at) if record is not None else None
+
+
+def _failure(ended: Ended) -> str:
+    """The class of a failed attempt; '' when it did not fail."""
+    if ended.outcome in _WITHOUT_A_WORD:
+        return ended.outcome.value
+    if ended.outcome is not Outcome.FAILED:
+        return ""
+    return ended.reason if ended.reason in ERROR_CLASSES else "Other"

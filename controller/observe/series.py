@@ -2,13 +2,14 @@
 
 A metric object of the client library costs a kilobyte for every label it has; ten thousand schedules with ten of them
 would be most of the operator's memory. Here a schedule is one slim record, and its samples live as long as a scrape. All
-series of a schedule go when it goes. Totals count from the start of the process, as Prometheus wants it.
+series of a schedule go when it goes. Totals count from the start of the process, as Prometheus wants it. Gauges are shown by
+the replica that serves, and by no other: what one knew that lost the Lease stands still, and alerts would believe it.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -69,8 +70,9 @@ class _One:
 
 
 class ScheduleSeries(Collector):
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, serves: Callable[[], bool] = lambda: True) -> None:
         self._prefix = prefix
+        self._serves = serves
         self._all: dict[tuple[str, str], _One] = {}
         self._where: dict[str, tuple[str, str]] = {}
         self._phase_of: dict[str, str] = {}
@@ -112,6 +114,11 @@ class ScheduleSeries(Collector):
 
     def collect(self) -> Iterable[Metric]:
         items = tuple(self._all.items())
+        if self._serves():
+            yield from self._gauges(items)
+        yield from self._counters(items)
+
+    def _gauges(self, items: Iterable[tuple[tuple[str, str], _One]]) -> Iterator[Metric]:
         info = GaugeMetricFamily(
             f"{self._prefix}schedule_info",
             "Always 1.",
@@ -133,7 +140,6 @@ class ScheduleSeries(Collector):
                 if (value := one.gauges[number]) is not None:
                     gauge.add_metric(where, value)
             yield gauge
-        yield from self._counters(items)
 
     def _counters(self, items: Iterable[tuple[tuple[str, str], _One]]) -> Iterator[Metric]:
         counted: defaultdict[str, list[tuple[tuple[str, ...], int]]] = defaultdict(list)

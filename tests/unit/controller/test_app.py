@@ -64,6 +64,7 @@ async def test_it_starts_launches_and_stops(cluster, tmp_path, election) -> None
 
 async def test_the_figures_of_the_operator_itself_are_those_of_the_moment(cluster, tmp_path) -> None:
     cluster.apply(SCHEDULE, schedule_body(runOnCreate=True))
+    cluster.faults = [Fault("create_event", Unavailable("down"))]
     stop = asyncio.Event()
     app = App(settings(tmp_path, leader_election=False), cluster, SystemClock())
     running = asyncio.create_task(app.run(stop))
@@ -85,6 +86,7 @@ async def test_the_figures_of_the_operator_itself_are_those_of_the_moment(cluste
 
     await until(rests)
     assert value("launches_total", result="Created") == 1
+    await until(lambda: value("operator_events_dropped_total") == 1)
     app._found_gone("jobs", 2)
     assert value("operator_ghosts_total", kind="jobs") == 2
     before = value("operator_watch_restarts_total")
@@ -119,6 +121,29 @@ async def test_a_lost_lease_stops_it_and_a_new_term_begins_with_a_resync(cluster
     before = cluster.calls.count("list_schedules")
     await until(app.term.serves)
     await until(lambda: cluster.calls.count("list_schedules") > before)
+    stop.set()
+    await running
+
+
+async def test_whoever_lost_the_lease_shows_no_schedule_until_it_serves_again(cluster, tmp_path) -> None:
+    cluster.apply(SCHEDULE, schedule_body())
+    stop = asyncio.Event()
+    app = App(settings(tmp_path, lease_seconds=1, lease_renew_seconds=0.6), cluster, SystemClock())
+    running = asyncio.create_task(app.run(stop))
+
+    def failures() -> float | None:
+        where = {"namespace": "team", "schedule": "marketing"}
+        return app.registry.get_sample_value("gsc_sync_schedule_consecutive_failures", where)
+
+    await until(lambda: failures() == 0)
+    cluster.change(
+        LEASE, "default", "gsc-sync-operator", {"spec": {"holderIdentity": "other", "renewTime": "x"}}
+    )
+    await until(lambda: not app.term.serves())
+    assert failures() is None
+    app._refresh()
+    assert app.registry.get_sample_value("gsc_sync_operator_leader") == 0
+    await until(lambda: failures() == 0)
     stop.set()
     await running
 

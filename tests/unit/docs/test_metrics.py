@@ -45,6 +45,27 @@ def test_an_alert_is_whole_and_asks_for_metrics_that_exist(rule: dict[str, dict[
     assert set(re.findall(r"gsc_sync_\w+", str(rule["expr"]))) <= exported()
 
 
+def test_the_page_lists_exactly_the_alerts_there_are() -> None:
+    section = PAGE.split("### Alerts and a dashboard")[1].split("\n### ")[0]
+    assert re.findall(r"^\| `(GscSync\w+)` \|", section, re.MULTILINE) == [rule["alert"] for rule in RULES]
+
+
+@pytest.mark.parametrize("name", ["GscSyncNoSuccess", "GscSyncNeverSucceeded"])
+def test_a_suspended_schedule_is_not_told_of_as_one_without_success(name: str) -> None:
+    """It has no next slot; both alerts ask for one, whatever pod tells it."""
+    (rule,) = [rule for rule in RULES if rule["alert"] == name]
+    assert "gsc_sync_schedule_next_timestamp_seconds" in rule["expr"]
+    assert re.search(r" (?:and|unless) on\(namespace, schedule\) ", rule["expr"])
+
+
+def test_a_schedule_that_never_succeeded_is_told_of_over_restarts_of_the_operator() -> None:
+    (rule,) = [rule for rule in RULES if rule["alert"] == "GscSyncNeverSucceeded"]
+    wanted, _, known = rule["expr"].partition(" unless on(namespace, schedule) ")
+    assert wanted.startswith("max by(namespace, schedule) "), "a new pod has other labels"
+    assert known == "gsc_sync_schedule_last_success_timestamp_seconds"
+    assert rule["for"] == "2d"
+
+
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
 def test_a_panel_of_the_dashboard_asks_for_metrics_that_exist(panel: dict[str, list[dict[str, str]]]) -> None:
     for target in panel["targets"]:

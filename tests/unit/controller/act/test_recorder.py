@@ -3,12 +3,14 @@
 import asyncio
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from controller.act.recorder import BURST, Recorder
 from controller.cluster.memory import EVENT, Fault
 from controller.cluster.port import Refused, Unavailable
 from controller.model.decision import EventReason, Notice
 from controller.model.parse import parse_schedule
+from controller.observe.metrics import Metrics
 from tests.unit.controller.conftest import schedule_body
 
 FAILED = Notice(EventReason.FAILED, "Google refused", warning=True)
@@ -134,3 +136,11 @@ async def test_when_too_many_wait_the_rest_is_dropped(cluster, clock) -> None:
     for _ in range(1100):
         recorder.record(schedule(), FAILED)
     assert recorder.dropped == 100
+
+
+async def test_what_nobody_will_see_is_counted_for_all_to_see(cluster, clock) -> None:
+    registry = CollectorRegistry()
+    recorder = Recorder(cluster, clock, "pod-1", Metrics(registry).events_dropped.inc)
+    for _ in range(1003):
+        recorder.record(schedule(), FAILED)
+    assert registry.get_sample_value("gsc_sync_operator_events_dropped_total") == 3

@@ -295,6 +295,11 @@ ODD: dict[str, tuple[dict[str, object], Mode, str]] = {
     "an unknown key": ({"modus": "stop"}, Mode.RUN, "`modus` is not known"),
     "a limit in words": ({"queue.q.limit": "ten"}, Mode.RUN, "limit: 0 to 100000"),
     "a negative limit": ({"queue.q.limit": "-1"}, Mode.RUN, "limit: 0 to 100000"),
+    "a limit of more digits than Python reads": (
+        {"queue.q.limit": "9" * 5000},
+        Mode.RUN,
+        "limit: 0 to 100000",
+    ),
     "an odd pause": ({"queue.q.paused": "yes"}, Mode.RUN, "paused: true or false"),
     "an unknown rule": ({"queue.q.speed": "1"}, Mode.RUN, "allowed are limit"),
 }

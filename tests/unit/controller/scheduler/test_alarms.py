@@ -57,6 +57,37 @@ async def test_who_rests_hears_nothing_until_the_alarm(alarms, clock) -> None:
     assert not alarms.rests("a")
 
 
+async def test_a_clock_that_is_put_right_makes_no_hours_of_a_rest(alarms, clock) -> None:
+    clock.step(6 * 3600)
+    alarms.set_back("a", times=3, deaf=True)
+    clock.step(-6 * 3600)
+    assert alarms.seconds(30) == 4
+    await clock.advance(3)
+    assert (alarms.rests("a"), alarms.due()) == (True, [])
+    await clock.advance(1)
+    assert (alarms.rests("a"), alarms.due()) == (False, ["a"])
+
+
+async def test_a_clock_that_steps_ahead_ends_no_rest_and_brings_slots_due(alarms, clock) -> None:
+    alarms.set("slot", clock.now() + timedelta(hours=1))
+    alarms.set_back("a", times=3, deaf=True)
+    clock.step(3600)
+    assert alarms.rests("a")
+    assert alarms.due() == ["slot"]
+
+
+async def test_between_a_slot_and_a_setback_the_newest_alarm_counts_too(alarms, clock) -> None:
+    alarms.set("a", clock.now() + timedelta(seconds=1))
+    alarms.set_back("a", times=3)
+    alarms.set_back("b", times=1)
+    alarms.set("b", clock.now() + timedelta(seconds=9))
+    alarms.set_back("c")
+    alarms.set("c", None)
+    await clock.advance(4)
+    assert alarms.due() == ["a"]
+    assert alarms.seconds(30) == 5
+
+
 def test_the_forgotten_is_gone(alarms, clock) -> None:
     alarms.set_back("a", deaf=True)
     alarms.forget("a")
