@@ -222,6 +222,36 @@ def test_wrong_values_are_refused_with_the_place(wrong: str) -> None:
     assert re.search(r"- at '[^']*'", done.stderr)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        pytest.param(
+            ["operator.leaderElection=false", "replicaCount=2"],
+            "Set replicaCount to 1, or leaderElection to true.",
+            id="replicas without a lease",
+        ),
+        pytest.param(
+            ["clusterWide=true", "watchNamespaces={seo}"],
+            "Set clusterWide to false, or leave watchNamespaces empty.",
+            id="all namespaces and some",
+        ),
+        pytest.param(
+            ["metrics.serviceMonitor.enabled=true", "metrics.service.enabled=false"],
+            "metrics.serviceMonitor.enabled needs metrics.service.enabled",
+            id="a monitor of no service",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused_with_the_way_out(
+    settings: list[str], said: str
+) -> None:
+    done = helm("template", "gsc", str(CHART), *(part for setting in settings for part in ("--set", setting)))
+    assert done.returncode != 0
+    assert said in done.stderr
+    for setting in settings:
+        assert render("--set", setting), "each alone is allowed"
+
+
 def test_umbrella_charts_may_add_global_values_and_enabled() -> None:
     assert render("--set", "global.other.thing=1", "--set", "enabled=true")
 
@@ -404,6 +434,52 @@ def test_the_metadata_server_can_be_reached_where_ambient_credentials_are_allowe
     assert not any("to" in rule for rule in closed)
 
 
+def test_who_may_read_the_metrics_can_be_restricted_and_helm_test_still_may() -> None:
+    def sources(*more: str) -> list[dict[str, Any]] | None:
+        objects = render(
+            "--set", "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus", *more
+        )
+        (rule,) = [
+            rule
+            for policy in of_kind(objects, "NetworkPolicy")
+            for rule in policy["spec"].get("ingress", [])
+            if rule["ports"][0]["port"] == 8080
+        ]
+        for pod in of_kind(objects, "Pod"):
+            labels = rule["from"][1]["podSelector"]["matchLabels"].items()
+            assert labels <= pod["metadata"]["labels"].items()
+        return rule.get("from")
+
+    given = {"podSelector": {"matchLabels": {"app": "prometheus"}}}
+    both = sources() or []
+    assert both[0] == given
+    assert both[1]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "test"
+    assert len(both) == 2
+    assert sources("--set", "tests.enabled=false") == [given]
+    assert sources("--set", "metrics.service.enabled=false") == [given], (
+        "without the Service there is no test"
+    )
+    open_to_all = only(render(), "NetworkPolicy", "sync-operator")["spec"]["ingress"]
+    assert all("from" not in rule for rule in open_to_all)
+
+
+def test_prometheus_keeps_the_namespace_that_a_series_names() -> None:
+    (endpoint,) = only(render(*values("all-on")), "ServiceMonitor")["spec"]["endpoints"]
+    assert endpoint["honorLabels"] is True
+
+
+def test_common_labels_are_on_every_object_and_on_the_operators_pods() -> None:
+    objects = render("--set", "commonLabels.team=data,commonLabels.tier=one,podLabels.tier=two")
+    assert [item["kind"] for item in objects if item["metadata"]["labels"].get("team") != "data"] == []
+    deployment = only(objects, "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert (labels["team"], labels["tier"]) == ("data", "two"), "the pod's own beat those of all"
+    assert "team" not in deployment["spec"]["selector"]["matchLabels"], "a selector cannot be changed"
+    taken = render("--set", r"podLabels.app\.kubernetes\.io/name=else,commonLabels.a=b")
+    labels = only(taken, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert labels["app.kubernetes.io/name"] == "gsc-sync-operator", "what the selector needs stays"
+
+
 @pytest.mark.parametrize(
     ("keep", "annotations"), [("true", {"helm.sh/resource-policy": "keep"}), ("false", None)]
 )
@@ -418,6 +494,8 @@ def test_the_notes_name_the_next_steps() -> None:
     done = helm("install", "gsc", str(CHART), "--dry-run=client", "--namespace", "data")
     for step in (
         "rollout status deployment/gsc-gsc-sync-operator",
+        "kubectl -n data logs deployment/gsc-gsc-sync-operator | grep operator.problem",
+        "at port 5432; name others in networkPolicy.postgresPorts",
         "create secret generic warehouse",
         "get gscsyncs -w",
     ):
