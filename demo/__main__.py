@@ -87,7 +87,8 @@ def recover(namespace: str) -> None:
 @click.option("--context", default="", help="The context given to `up`.")
 @click.option("--namespace", default=NAMESPACE, show_default=True)
 def down(context: str, namespace: str) -> None:
-    """Take the demo away: the cluster made here with everything in it, or the namespace and CRD on one's own cluster."""
+    """Take the demo away: the cluster made here with everything in it, or the namespace on one's own cluster,
+    and its CRD unless others use it."""
     try:
         cluster.remove(context, namespace, click.echo)
     except (CommandError, cluster.CannotRunError) as error:

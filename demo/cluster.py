@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from demo import definition
 from demo.kubectl import CommandError, Kubectl
 from demo.stage import Images, Stage
 from devcluster.api import Cluster, DevclusterError, clients, preflight
@@ -15,7 +16,6 @@ from devcluster.api import Cluster, DevclusterError, clients, preflight
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "demo"
 LOCAL = Images("localhost/gsc-sync-operator:dev", "localhost/gsc-sync-operator-demo:dev")
-CRD = "gscsyncschedules.gscsync.io"
 
 Say = Callable[[str], None]
 
@@ -29,7 +29,8 @@ def needs(*, own: bool) -> str:
     if own:
         return (
             "This will build two images with docker, podman or buildah, push them to your registry, and install\n"
-            "a namespace, a CRD and a Helm release on your cluster. `make demo-down CONTEXT=...` removes them."
+            "a namespace, a CRD and a Helm release on your cluster. `make demo-down CONTEXT=...` removes them;\n"
+            "the CRD stays while there are schedules of others. A cluster with a CRD of somebody else is refused."
         )
     report = preflight(whole=True, images=True)
     return f"This will set up a Kubernetes on this machine and run the demo in it (about 4 minutes, plus a first build):\n{report.text()}"
@@ -64,14 +65,23 @@ def made_here(namespace: str, say: Say) -> Stage:
 
 def own(context: str, registry: str, namespace: str, say: Say) -> Stage:
     """A stage on the person's own cluster, the images pushed below `registry`."""
-    kubectl, helm = shutil.which("kubectl"), shutil.which("helm")
-    if kubectl is None or helm is None:
-        raise CannotRunError("kubectl and helm must be on the PATH to use your own cluster")
+    there = tools_of_person(context, namespace)
+    try:
+        definition.refuse_another(there)
+    except definition.TakenError as error:
+        raise CannotRunError(str(error)) from error
     images = Images(f"{registry}/gsc-sync-operator:dev", f"{registry}/gsc-sync-operator-demo:dev")
     for target, name in (("runtime", images.runtime), ("demo", images.demo)):
         say(f"building and pushing {name}")
         build(target, "--push", name)
-    return Stage(Kubectl(Path(kubectl), Path(helm), namespace, context=context), images)
+    return Stage(there, images)
+
+
+def tools_of_person(context: str, namespace: str) -> Kubectl:
+    kubectl, helm = shutil.which("kubectl"), shutil.which("helm")
+    if kubectl is None or helm is None:
+        raise CannotRunError("kubectl and helm must be on the PATH to use your own cluster")
+    return Kubectl(Path(kubectl), Path(helm), namespace, context=context)
 
 
 def build(target: str, *options: str) -> Path:
@@ -86,15 +96,12 @@ def build(target: str, *options: str) -> Path:
 
 def remove(context: str, namespace: str, say: Say) -> None:
     if context:
-        kubectl, helm = shutil.which("kubectl"), shutil.which("helm")
-        if kubectl is None or helm is None:
-            raise CannotRunError("kubectl and helm must be on the PATH to use your own cluster")
-        stage = Stage(Kubectl(Path(kubectl), Path(helm), namespace, context=context), LOCAL)
-        say("removing the release, the namespace and the CRD")
+        stage = Stage(tools_of_person(context, namespace), LOCAL)
+        say("removing the release and the namespace")
         try:
             stage.remove()
         finally:
-            stage.kubectl.run("delete", "crd", CRD, "--ignore-not-found")
+            definition.remove(stage.kubectl, say)
         return
     running = Cluster.find(NAME)
     if running is None:

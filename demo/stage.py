@@ -1,7 +1,7 @@
 """Puts the pieces on a cluster: namespace, backing services, Secrets, chart. Used by the demo and by the e2e tests.
 
 Everything is applied, so a second call changes nothing; everything lives in one namespace, so deleting it cleans up
-(the CRD alone is cluster-wide).
+(the CRD alone is cluster-wide: demo/definition.py).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demo.definition import RELEASE
 from demo.kubectl import CommandError, Kubectl, fill
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "helm" / "gsc-sync-operator"
 MANIFESTS = Path(__file__).parent / "manifests"
-RELEASE = "gsc"
 DATABASE_PASSWORD = "demo-only"  # noqa: S105 - of a database that lives and dies with the demo
 
 

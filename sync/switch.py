@@ -1,8 +1,9 @@
-"""Switch: a directory in which somebody may write that nothing more is to be begun here.
+"""Switch: a directory in which somebody may write that what runs here is to end.
 
 In a pod it is the ConfigMap `gsc-sync-switch` of the pod's namespace, mounted as a directory, so that a change reaches a
-launch under way. It is looked at every second; the cells under way are finished. Any word but `run` says stop:
-a spelling mistake must not be taken for a licence.
+launch under way. It is looked at every second; the cells under way are finished. `drain` and `hold` are words for the
+operator, which begins nothing then: what runs goes on. Any word that nobody knows says stop: a spelling mistake must not
+be taken for a licence.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-RUN = "run"
+GO_ON = frozenset({"", "run", "drain", "hold"})
 MODE = "mode"
 LOOK_SECONDS = 1.0
 _MAX_BYTES = 64
@@ -23,7 +24,7 @@ class Switch:
     folder: Path | None = None
 
     def closed(self) -> str:
-        """The word that says stop, such as `hold`; '' while everything may go on."""
+        """The word that ends a launch, such as `stop`; '' while it may go on."""
         if self.folder is None:
             return ""
         try:
@@ -31,4 +32,4 @@ class Switch:
                 word = file.read(_MAX_BYTES).decode(errors="replace").strip().lower()
         except OSError:
             return ""  # no ConfigMap, or no such key: nobody said anything
-        return "" if word in ("", RUN) else word
+        return "" if word in GO_ON else word

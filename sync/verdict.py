@@ -105,7 +105,7 @@ def of_outcomes(
 def switched_off(committed: int) -> Verdict:
     """Ended by the kill switch of the namespace; looked at again after a while."""
     text = (
-        f"The kill switch of this namespace (ConfigMap gsc-sync-switch) is set; {committed} cells were committed. "
+        f"The kill switch of this namespace (ConfigMap gsc-sync-switch) says stop; {committed} cells were committed. "
         f"Looked at again in {SWITCH_SNOOZE_SECONDS} s."
     )
     return Verdict(State.SNOOZED, ExitCode.SNOOZED, text, None, SWITCH_SNOOZE_SECONDS)

@@ -6,14 +6,16 @@ transaction and prepared statements are off, so a transaction-mode pooler may st
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import Conninfo
 
 from contract import Destination
 from sync.errors import DatabaseRefused
@@ -24,6 +26,16 @@ CONNECT_SECONDS = 10
 WAIT_SECONDS = 60
 LOCK_MILLISECONDS = 30_000
 STATEMENT_MILLISECONDS = 300_000
+
+BUNDLES = (
+    "~/.postgresql/root.crt",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Where certificate authorities are found when the Secret has none: a person's own, as libpq does; Debian's, and so our
+image's; Red Hat's; SUSE's; Alpine's and macOS's."""
 
 DEFAULTS = {
     "application_name": "gsc-sync",
@@ -39,11 +51,12 @@ DEFAULTS = {
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-def conninfo(destination: Destination) -> str:
+def conninfo(destination: Destination, bundles: Sequence[str] = BUNDLES) -> str:
     """The connection string out of the files of the Secret.
 
     `uri` wins over the single parts, which may still add what it leaves out. With `ca.crt` the server's name and
-    certificate are verified; without it and without `sslmode`, TLS is required.
+    certificate are verified; without it and without `sslmode`, TLS is required. Where `sslmode` is `verify-full` and nobody
+    names an authority, those of the first of `bundles` that is there are trusted, so that public ones need no `ca.crt`.
 
     Raises DatabaseRefused when there is nothing to connect to.
     """
@@ -60,8 +73,13 @@ def conninfo(destination: Destination) -> str:
         given = psycopg.conninfo.conninfo_to_dict(values["uri"] or "")
         if "sslmode" not in given and "sslmode" not in parameters:
             parameters["sslmode"] = "verify-full" if ca.exists() else "require"
-        if ca.exists() and "sslrootcert" not in given:
-            parameters["sslrootcert"] = str(ca)
+        # Not for verify-ca: a public authority signs for anybody, and nothing but the name tells whom.
+        verifies = (given.get("sslmode") or parameters.get("sslmode")) == "verify-full"
+        if "sslrootcert" not in given:
+            if ca.exists():
+                parameters["sslrootcert"] = str(ca)
+            elif verifies and not _named_by_environment() and (bundle := _first(bundles)):
+                parameters["sslrootcert"] = bundle
         if "," in str(given.get("host") or parameters.get("host", "")):
             # Several hosts are a cluster: only its primary takes writes.
             parameters["target_session_attrs"] = "read-write"
@@ -74,6 +92,15 @@ def conninfo(destination: Destination) -> str:
         raise DatabaseRefused(
             f"The destination cannot be understood: check 'uri' or 'host' and 'port' in {where}."
         ) from None
+
+
+def _named_by_environment() -> bool:
+    """Whether libpq takes its authorities from PGSSLROOTCERT."""
+    return any(option.keyword == b"sslrootcert" and option.val for option in Conninfo.get_defaults())
+
+
+def _first(files: Sequence[str]) -> str:
+    return next((file for file in map(os.path.expanduser, files) if os.access(file, os.R_OK)), "")
 
 
 def _read(file: Path) -> str:

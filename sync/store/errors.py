@@ -2,12 +2,14 @@
 
 OperationalError alone says nothing: a full disk, an index row that is too large and a restart all raise it. Three
 answers: try the transaction again, let a later launch try, or tell a person. psycopg's text is repeated only as far
-as it cannot hold a secret: connection errors may quote the whole connection string.
+as it cannot hold a secret: connection errors may quote the whole connection string. A missing privilege is told as the
+GRANT that gives it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 
 import psycopg
@@ -23,6 +25,10 @@ NO_PARTITION = "23514"
 NO_SUCH_NUMBER = "23503"
 """A number of a property that is not there: a failover or a person took it away after this program had seen it."""
 TOO_MANY = "53300"
+PRIVILEGE = "42501"
+
+VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+"""What the role must be able to do with every table."""
 
 WORDS = {
     "53100": "The database's disk is full: make room, the retry picks it up",
@@ -31,7 +37,6 @@ WORDS = {
     "28000": "The login was refused: check 'user', pg_hba.conf and 'sslmode'",
     "3D000": "The database does not exist: check 'dbname' or create it",
     "3F000": "The schema does not exist and could not be made",
-    "42501": "A privilege is missing: run `python -m sync check` for the GRANTs",
     "42P01": "A table is missing: let the program migrate the schema",
     "42P07": "A table of that name is in the way (a detached month?): attach, rename or drop it",
     "25006": "The database is read-only (a standby?): point 'host' at the primary",
@@ -43,6 +48,7 @@ SIGNS = (
     ("no pg_hba.conf entry", "28000"),
     ("too many", TOO_MANY),
     ("remaining connection slots", TOO_MANY),
+    ("permission denied for database", PRIVILEGE),
     ('role "', "28000"),
     ("does not exist", "3D000"),
     ("starting up", "57P03"),
@@ -51,6 +57,18 @@ SIGNS = (
     ("not accepting connections", "57P03"),
 )
 """While connecting there is no SQLSTATE, only words (of a server that speaks English)."""
+
+MISSING = (
+    (
+        ("root certificate file", "does not exist"),
+        "A CA certificate is missing to verify the database: put it as `ca.crt` into the Secret, without 'sslrootcert' in 'uri', or use sslmode=require",
+    ),
+    (
+        ("no password supplied",),
+        "The database asks for a password and the Secret has none: add the key 'password', or a password in 'uri'",
+    ),
+)
+"""What libpq itself says before the server is asked to let us in: all signs of a row, and what a person must add."""
 
 TLS_LOST = ("ssl syscall", "unexpected eof", "eof detected", "closed unexpectedly")
 TLS_WRONG = ("ssl error", "support ssl", "ssl negotiation", "certificate")
@@ -98,7 +116,7 @@ def translate(error: psycopg.Error, hint: str) -> DatabaseError:
     state = error.sqlstate or ""
     if state:
         detail = (error.diag.message_primary or type(error).__name__)[:160]
-        words = WORDS.get(state, "The database refused")
+        words = _privilege(detail) if state == PRIVILEGE else WORDS.get(state, "The database refused")
         return _of_kind(kind_of(state), f"{words} (SQLSTATE {state}: {detail}; {hint}).")
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return _without_state(error, hint)
@@ -128,13 +146,44 @@ def _without_state(error: psycopg.Error, hint: str) -> DatabaseError:
     # Only what the server itself said is repeated: libpq's own words may quote what it was given.
     server = re.search(r"(?:FATAL|FEHLER|ERROR)\s*:\s*([^\n]{1,160})", said)
     detail = f": {server[1]}" if server else ""
+    for signs, words in MISSING:
+        if all(sign in said.lower() for sign in signs):
+            return DatabaseRefused(f"{words} ({hint}).")
     for sign, state in SIGNS:
         if sign in said.lower():
-            return _of_kind(kind_of(state), f"{WORDS[state]} ({hint}{detail}).")
+            words = _privilege(server[1] if server else "", "CONNECT") if state == PRIVILEGE else WORDS[state]
+            return _of_kind(kind_of(state), f"{words} ({hint}{detail}).")
     lost = any(sign in said.lower() for sign in TLS_LOST)
     if not lost and any(sign in said.lower() for sign in TLS_WRONG):
         return DatabaseRefused(f"TLS with the database failed: check 'sslmode' and 'ca.crt' ({hint}).")
     return Transient(
-        f"The database cannot be reached or dropped the connection: check that it runs and that 'host' and 'port' are right ({hint}{detail}).",
+        "The database cannot be reached or dropped the connection: check that it runs, that 'host' and 'port' are right, and that "
+        f"the network policy lets its port through (`networkPolicy.postgresPorts` of the chart) ({hint}{detail}).",
         stale=True,
     )
+
+
+def grant(verbs: Sequence[str], on: str, role: str) -> str:
+    return f"GRANT {', '.join(verbs)} ON {on} TO {role};"
+
+
+def _privilege(said: str, of_database: str = "CREATE") -> str:
+    """The GRANT that is missing, as far as the server's words tell; its error knows neither the role nor a table's schema.
+
+    `of_database` is what a refusal of the database as a whole is about.
+    """
+    schema, tables = "SCHEMA <schema>", "ALL TABLES IN SCHEMA <schema>"
+    wanted = [grant(("USAGE", "CREATE"), schema, "<role>"), grant(VERBS, tables, "<role>")]
+    if found := re.search(r'temporary tables in database "?([^"]+)', said):
+        wanted = [grant(("TEMPORARY",), f'DATABASE "{found[1]}"', "<role>")]
+    elif found := re.search(r'permission denied for (database|schema|table|view) "?([^"]+)', said):
+        kind, name = found[1], found[2]
+        if kind == "database":
+            wanted = [grant((of_database,), f'DATABASE "{name}"', "<role>")]
+        elif kind == "schema":
+            wanted = [grant(("USAGE", "CREATE"), f'SCHEMA "{name}"', "<role>")]
+        else:
+            wanted = wanted[1:]
+    elif "must be owner" in said:
+        wanted = ["GRANT <owner of the tables> TO <role>;"]
+    return f"A privilege is missing. As an administrator: `{' '.join(wanted)}` with the role of the Secret's 'user'"

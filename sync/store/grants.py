@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from sync.errors import DatabaseError
+from sync.store.errors import VERBS, grant
 from sync.store.layouts import LAYOUTS
 from sync.store.migrate import incompatibilities, is_current
 
@@ -31,7 +32,6 @@ TABLES = (
     "url_inspection",
     "quota",
 )
-VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _THERE = "SELECT to_regclass(%s) IS NOT NULL"
 """An older schema has fewer tables; the migration makes the rest."""
 
@@ -50,21 +50,22 @@ def problems(connections: Connections, schema: str) -> Sequence[str]:
 
 def _privileges(connection: Connection, schema: str) -> list[str]:
     user, database = connection.execute("SELECT current_user, current_database()").fetchone() or ("", "")
+    role, in_database, in_schema = f'"{user}"', f'DATABASE "{database}"', f'SCHEMA "{schema}"'
     if not _one(connection, "SELECT to_regnamespace(%s) IS NOT NULL", f'"{schema}"'):
         if _one(connection, "SELECT has_database_privilege(current_database(), 'CREATE')"):
             return []
         return [
-            f'The schema {schema!r} is missing and may not be made: GRANT CREATE ON DATABASE "{database}" TO "{user}";'
+            f"The schema {schema!r} is missing and may not be made: {grant(('CREATE',), in_database, role)}"
         ]
     found = [
-        f'GRANT {verb} ON SCHEMA "{schema}" TO "{user}"; is needed.'
+        f"{grant((verb,), in_schema, role)} is needed."
         for verb in ("USAGE", "CREATE")
         if not _one(connection, "SELECT has_schema_privilege(%s, %s)", schema, verb)
     ]
     if found or not _one(connection, "SELECT to_regclass(%s) IS NOT NULL", f'"{schema}".schema_version'):
         return found
     if not _one(connection, "SELECT has_database_privilege(current_database(), 'TEMPORARY')"):
-        found.append(f'GRANT TEMPORARY ON DATABASE "{database}" TO "{user}"; is needed.')
+        found.append(f"{grant(('TEMPORARY',), in_database, role)} is needed.")
     there = [name for name in TABLES if _one(connection, _THERE, f'"{schema}".{name}')]
     for table in there:
         name = f'"{schema}".{table}'
@@ -74,13 +75,13 @@ def _privileges(connection: Connection, schema: str) -> list[str]:
         ).fetchone() or ("", True)
         if table in FACTS and not owns:
             found.append(
-                f'Months are added to {table} by its owner only: GRANT {owner} TO "{user}"; or write as {owner}.'
+                f"Months are added to {table} by its owner only: GRANT {owner} TO {role}; or write as {owner}."
             )
         missing = [
             verb for verb in VERBS if not _one(connection, "SELECT has_table_privilege(%s, %s)", name, verb)
         ]
         if missing:
-            found.append(f'GRANT {", ".join(missing)} ON {name} TO "{user}"; is needed.')
+            found.append(f"{grant(missing, name, role)} is needed.")
     if not found:
         is_current(connection, schema)
     return found

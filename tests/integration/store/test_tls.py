@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from sync.errors import DatabaseRefused
+from sync.store.connect import conninfo
 from sync.store.port import Claimed, RunKey
 from sync.store.postgres import PostgresStore
 from tests.integration.store.wire import Wire
@@ -114,6 +116,26 @@ def test_the_right_authority_is_trusted(database: Database, wire: Wire, authorit
     with open_store(database) as store:
         store.migrate()
         assert store.claim_run(RUN, 1) == Claimed()
+
+
+def test_a_public_authority_needs_no_ca_crt(
+    database: Database, wire: Wire, authority: Authority, tmp_path: Path
+) -> None:
+    """As managed databases have it; the bundle of the system stands in the given place."""
+    bundle = tmp_path / "ca-certificates.crt"
+    bundle.write_text(Authority.new("public").pem + authority.pem)
+    (database.secret / "sslmode").write_text("verify-full")
+    with psycopg.connect(conninfo(database.destination(), [str(bundle)])) as connection:
+        assert connection.pgconn.ssl_in_use
+
+
+def test_nothing_to_verify_with_is_told_as_a_missing_certificate(
+    database: Database, wire: Wire, tmp_path: Path
+) -> None:
+    uri = f"postgresql://postgres@127.0.0.1:{wire.port}/postgres?sslmode=verify-full&sslrootcert={tmp_path}/none.crt"
+    (database.secret / "uri").write_text(uri)
+    with open_store(database) as store, pytest.raises(DatabaseRefused, match=r"put it as `ca\.crt`"):
+        store.migrate()
 
 
 def test_another_authority_is_not(database: Database, wire: Wire) -> None:

@@ -182,7 +182,7 @@ def test_the_kill_switch_ends_a_launch_after_whole_cells_and_the_next_one_goes_o
     wait_for_requests(pod, 6, process)
     mode = pod.folder / "switch" / "mode"
     mode.parent.mkdir()
-    mode.write_text("drain\n")
+    mode.write_text("stop\n")
     process.communicate(timeout=60)
     assert process.returncode == ExitCode.SNOOZED
     summary = pod.summary
@@ -197,6 +197,20 @@ def test_the_kill_switch_ends_a_launch_after_whole_cells_and_the_next_one_goes_o
     mode.write_text("run")
     pod.emulator.set_latency(0)
     assert pod.run("run", pod.spec(window={"days": 40}, launch=3))[0] == ExitCode.SUCCESS
+    assert pod.days() == pod.shown(40)
+
+
+def test_drain_and_hold_let_a_launch_that_was_begun_go_on_to_its_end(pod):
+    pod.emulator.set_latency(150)
+    mode = pod.folder / "switch" / "mode"
+    mode.parent.mkdir()
+    mode.write_text("drain\n")
+    process = pod.start("run", pod.spec(window={"days": 40}))
+    wait_for_requests(pod, 6, process)
+    mode.write_text("hold\n")
+    _, logs = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.SUCCESS, logs.decode()
+    assert pod.summary.state is State.SUCCEEDED
     assert pod.days() == pod.shown(40)
 
 

@@ -153,14 +153,16 @@ WORDS = {
     "no file": ("", ""),
     "run": ("run\n", ""),
     "empty": ("  ", ""),
-    "hold": (" HOLD ", "hold"),
+    "drain: the operator begins nothing, what runs goes on": ("drain\n", ""),
+    "hold: likewise": (" HOLD ", ""),
+    "stop": ("Stop\n", "stop"),
     "a spelling mistake": ("runn", "runn"),
     "no text": (b"\xff\xfe", "\ufffd\ufffd"),
 }
 
 
 @pytest.mark.parametrize(("written", "word"), WORDS.values(), ids=WORDS.keys())
-def test_any_word_in_the_switch_but_run_says_stop(tmp_path, written, word):
+def test_a_switch_says_stop_unless_its_word_lets_what_runs_go_on(tmp_path, written, word):
     if written is None:
         assert Switch().closed() == Switch(tmp_path / "none").closed() == word
         return

@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 from psycopg import errors
+from psycopg.pq import DiagnosticField
 
 from sync.errors import DatabaseIncompatible, DatabaseRefused, DatabaseUnavailable
 from sync.store.errors import TooManyConnections, Transient, translate
@@ -64,6 +65,79 @@ def test_what_the_server_said_while_connecting_is_told() -> None:
     told = str(translate(psycopg.OperationalError(said), "x"))
     assert "no room for you" in told
     assert "hunter2" not in told
+
+
+def test_a_ca_certificate_that_is_missing_is_no_missing_database() -> None:
+    """The words of libpq for sslmode=verify-full, with neither `ca.crt` nor anything that could take its place."""
+    said = (
+        'connection failed: connection to server at "db", port 5432 failed: root certificate file "/nonexistent/.postgresql/root.crt" '
+        "does not exist\nEither provide the file, use the system's trusted roots with sslrootcert=system, or change sslmode to "
+        "disable server certificate verification."
+    )
+    translated = translate(psycopg.OperationalError(said), "Secret 'warehouse'")
+    assert type(translated) is DatabaseRefused, "only a person can put it there, so nothing is tried again"
+    assert "CA certificate is missing" in str(translated)
+    assert "`ca.crt`" in str(translated)
+    assert "sslmode=require" in str(translated)
+    assert "dbname" not in str(translated)
+
+
+def test_a_password_that_the_secret_lacks_is_told_as_missing() -> None:
+    said = (
+        'connection failed: connection to server at "db", port 5432 failed: fe_sendauth: no password supplied'
+    )
+    translated = translate(psycopg.OperationalError(said), "Secret 'warehouse'")
+    assert type(translated) is DatabaseRefused
+    assert "add the key 'password'" in str(translated)
+
+
+def test_a_database_out_of_reach_makes_one_look_at_the_network_policy() -> None:
+    told = str(translate(psycopg.OperationalError("connection timeout expired"), "x"))
+    assert "'host' and 'port'" in told
+    assert "`networkPolicy.postgresPorts` of the chart" in told
+
+
+def denied(said: str) -> psycopg.Error:
+    """As a server refuses: its words are a part of the answer."""
+    return errors.InsufficientPrivilege(said, info={DiagnosticField.MESSAGE_PRIMARY: said.encode()})
+
+
+EVERY_TABLE = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA <schema> TO <role>;"
+REFUSALS = {
+    "to make the schema": (
+        denied("permission denied for database wh"),
+        'GRANT CREATE ON DATABASE "wh" TO <role>;',
+    ),
+    "to use the schema": (
+        denied("permission denied for schema gsc"),
+        'GRANT USAGE, CREATE ON SCHEMA "gsc" TO <role>;',
+    ),
+    "to write a table": (denied("permission denied for table ledger"), EVERY_TABLE),
+    "to stage rows": (
+        denied('permission denied to create temporary tables in database "wh"'),
+        'GRANT TEMPORARY ON DATABASE "wh" TO <role>;',
+    ),
+    "to add a month": (
+        denied("must be owner of table daily"),
+        "GRANT <owner of the tables> TO <role>;",
+    ),
+    "a server of another language": (denied("keine Berechtigung"), EVERY_TABLE),
+    "to connect": (
+        psycopg.OperationalError(
+            'connection failed: FATAL:  permission denied for database "wh"\nDETAIL:  User does not have CONNECT privilege.'
+        ),
+        'GRANT CONNECT ON DATABASE "wh" TO <role>;',
+    ),
+}
+
+
+@pytest.mark.parametrize(("error", "wanted"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_a_missing_privilege_is_told_as_the_grant_that_gives_it(error: psycopg.Error, wanted: str) -> None:
+    translated = translate(error, "Secret 'warehouse'")
+    assert type(translated) is DatabaseRefused
+    assert f"{wanted}`" in str(translated)
+    assert "sync check" not in str(translated), "a cluster has no shell to run it in"
+    assert len(str(translated)) < 512, "a summary takes no more"
 
 
 @pytest.mark.parametrize(
