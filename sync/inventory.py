@@ -28,6 +28,8 @@ def note_properties(launch: Launch, workspace: str, sites: Sequence[Site]) -> No
 def sync_sitemaps(launch: Launch, account: Account, property_: str) -> None:
     """Ask once a day; a restricted user may not see sitemaps, which is noted and nothing to fail for.
 
+    A refusal is no answer: whoever comes next asks again, since another identity may see them.
+
     Raises PropertyError, CredentialsError, QuotaError, GoogleUnavailable, BadAnswer or Interrupted.
     """
     store = launch.store.inventory

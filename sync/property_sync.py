@@ -32,7 +32,7 @@ from sync.inventory import sync_sitemaps
 from sync.launch import Identity, Launch
 from sync.outcomes import Ending, PropertyOutcome
 from sync.plan.catch_up import Pair
-from sync.plan.cells import Cell
+from sync.plan.cells import Cell, FetchedCell
 from sync.plan.order import likely_rows
 from sync.plan.property_plan import PropertyPlan, ledger_days
 from sync.property_record import PropertyRecord, tell_catch_up
@@ -44,6 +44,10 @@ TROUBLES_ENOUGH = 3
 
 FIRST_CELLS = 4
 """Cells asked for side by side once the probes went well; each that goes well allows one more."""
+
+QUARANTINED_SHOWN = 3
+QUARANTINED_CHARACTERS = 500
+"""Of a row in quarantine, for the log; the table has it whole."""
 
 _log = logging.getLogger(__name__)
 
@@ -190,8 +194,7 @@ class PropertySync:
             launch=launch.spec.launch,
         )
         fetched, result = launch.carrier.carry(errand, self.identity.account)
-        for raw in fetched.quarantined:
-            _log.warning("quarantined a row of %s %s %s: %s", cell.property, cell.search_type, cell.day, raw)
+        _tell_quarantined(fetched)
         launch.tally.committed(fetched, result)
         with self._lock:
             self._record.stored(fetched, result, errand.totals.impressions)
@@ -246,3 +249,13 @@ class PropertySync:
             )
         outcome = PropertyOutcome(self.property, ending, error, record.committed, record.rows_written, newest)
         self._on_end(self, outcome)
+
+
+def _tell_quarantined(fetched: FetchedCell) -> None:
+    """The first few: a day may have thousands, in every run again."""
+    cell, rows = fetched.cell, fetched.quarantined
+    for number, raw in enumerate(rows[:QUARANTINED_SHOWN], 1):
+        _log.warning(
+            "quarantined a row of %s %s %s %s (%d of %d; the table quarantine has all): %s",
+            cell.property, cell.search_type, cell.dimension_set, cell.day, number, len(rows), raw[:QUARANTINED_CHARACTERS],
+        )  # fmt: skip

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sync.google.bodies import BadBodyError, whole_object
-from sync.google.prints import digest_of_prints, prints_of
+from sync.google.prints import UNREADABLE, digest_of_prints, prints_of
 from sync.plan.cells import AnyRow, DimensionRow, HourRow, Row, TotalsRow
 from sync.plan.lazy_rows import Fields, LazyRows
 from sync.rows import MAX_POSITION, check_row, max_count, whole_text
@@ -169,10 +169,10 @@ class PageDecoder:
     def _read(self, body: bytes) -> Page:
         try:
             page = self._ints.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             try:
                 page = self._doubles.decode(body)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 return self._carefully(body)
             for row in page.rows:
                 row.clicks, row.impressions = int(row.clicks), int(row.impressions)
@@ -189,7 +189,10 @@ class PageDecoder:
         raw_rows = answer.get("rows", [])
         if not isinstance(raw_rows, list):
             raise BadBodyError("`rows` is no list")
-        checked = [check_row(raw, self._dimensions) for raw in raw_rows]
+        try:
+            checked = [check_row(raw, self._dimensions) for raw in raw_rows]
+        except RecursionError as error:  # nested so deep that it could be read, but not be written down again
+            raise BadBodyError("a row is nested without end") from error
         rows = [
             self._row(keys=self._key(row), clicks=row[-3], impressions=row[-2], position=row[-1])
             for row in checked

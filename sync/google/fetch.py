@@ -103,14 +103,21 @@ def _is_hour_of(row: HourRow, day: date) -> bool:
 
 
 def _appearances(whole: _Whole, grouping: Grouping) -> Gathered:
-    """List the appearances of the day, then the pages of each. A day without any is nothing to be surprised at."""
+    """List the appearances of the day, then the pages of each. A day without any is nothing to be surprised at.
+
+    One that was listed with impressions and has no page, asked twice, is missing: the other answer was not true.
+    """
     alone, pages = grouping.by(grouping.dimensions[0]), grouping.by(*grouping.dimensions[1:])
     listed = whole(alone, expect_rows=False)
-    names = sorted(cast("DimensionRow", row).value for row in listed.rows)
+    named = sorted(cast("DimensionRow", row) for row in listed.rows)
     parts = [
-        (name, whole(pages.where(Filter(alone.dimensions[0], "equals", name)), expect_rows=True))
-        for name in names
+        (row.value, whole(pages.where(Filter(alone.dimensions[0], "equals", row.value)), expect_rows=True))
+        for row in named
     ]
+    lost = sum(
+        row.impressions > 0 and not part.rows and not part.quarantined
+        for row, (_, part) in zip(named, parts, strict=True)
+    )
     answers: Sequence[Gathered] = [listed, *(part for _, part in parts)]
     return Gathered(
         rows=[AppearanceRow(name, *cast("DimensionRow", row)) for name, part in parts for row in part.rows],
@@ -120,6 +127,6 @@ def _appearances(whole: _Whole, grouping: Grouping) -> Gathered:
         pages=sum(part.pages for part in answers),
         duplicates=sum(part.duplicates for part in answers),
         conflicts=sum(part.conflicts for part in answers),
-        missing=sum(part.missing for part in answers),
+        missing=lost + sum(part.missing for part in answers),
         parts=sum(part.parts for part in answers),
     )

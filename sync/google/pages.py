@@ -108,7 +108,8 @@ def gather(ask: Ask, *, expect_rows: bool = False) -> Gathered:
     """
     first = ask(0, PAGE_ROWS)
     answers = deque([first])
-    if first.read is not None:
+    # A row that came twice may have no rank of its own: then the walk says where to go on, and another may lie there.
+    if first.read is not None and first.distinct == first.received:
         answers.append(ask(first.received, PAGE_ROWS))
         if not answers[-1].received:
             return _known_before(first, first.read)
@@ -154,7 +155,7 @@ def _known_before(page: Page, read: Callable[[], Page]) -> Gathered:
         saturated=False,
         aggregation=page.aggregation,
         pages=2,
-        duplicates=page.received - page.distinct,
+        duplicates=0,
         conflicts=0,
         missing=0,
         digest=page.digest,

@@ -30,6 +30,9 @@ class _Raw(msgspec.Struct, gc=False):
 
 _decoder = msgspec.json.Decoder(_Raw)
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for a body that it cannot take; the last one for junk that is nested without end."""
+
 
 class Prints(NamedTuple):
     """The distinct prints of a page, how many rows it has, and the aggregation it names."""
@@ -43,7 +46,7 @@ def prints_of(body: bytes) -> Prints | None:
     """None when the body is not plainly a page."""
     try:
         page = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     return Prints(frozenset(map(xxh3_128_intdigest, page.rows)), len(page.rows), page.responseAggregationType)
 

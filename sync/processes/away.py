@@ -42,6 +42,7 @@ class LineTransport:
         self._rows, self._problem = 0, ""
 
     def send(self, request: Request) -> Response:
+        """Raises what sending raises there, BrokenProcessError, and LineClosedError."""
         self._line.say(Send(request))
         match self._line.hear():
             case Answered(response, rows, problem):
@@ -49,6 +50,8 @@ class LineTransport:
                 return response
             case Unanswered(error):
                 raise error
+            case Broken(text):
+                raise BrokenProcessError(text)
             case other:
                 raise AssertionError(f"nothing that follows a request: {other!r}")
 

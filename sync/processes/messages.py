@@ -4,7 +4,7 @@
       Load ------------------------>
            <------------------------ Ask           which question, whose budgets
       Send ------------------------>               with a token, as often as the launch thinks right
-           <------------------------ Answered | Unanswered
+           <------------------------ Answered | Unanswered | Broken
       Granted | Refused ----------->               the last answer counts, or none
            ...
            <------------------------ Done | Failed | Broken

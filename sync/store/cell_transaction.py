@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from sync.plan.cells import AnyRow, CellResult, FetchedCell
 from sync.store.cell_writer import CellKey, CellWriter, Columns
 from sync.store.emptiness import keep_rows
+from sync.store.layouts import LAYOUTS
 from sync.store.ledger import Ledger, Stored
 from sync.store.port import RunKey
+from sync.store.retention import month_lock
 from sync.store.run_fence import RunFence
 
 if TYPE_CHECKING:
@@ -60,6 +62,8 @@ class CellTransaction:
         settled = self._settle(connection, key, version, stored)
         if settled is not None:
             return settled
+        if stored is None:
+            self._keep_month(connection, key)
         if columns is None:
             result = self._writer.clear(connection, key)
         elif (stored is None or stored.rows == 0) and self._writer.is_empty(connection, key):
@@ -72,11 +76,18 @@ class CellTransaction:
         return result
 
     def _enter(self, connection: Connection, key: CellKey, version: Version) -> Stored | None:
-        """Lock the cell, hold the run, read the ledger: in this order everywhere, so nobody waits crosswise."""
+        """Lock the cell, hold the run and the ledger's row: in this order everywhere, so nobody waits crosswise."""
         name = f"{self._schema}/{key.property_id}/{key.search_type_id}/{key.day}/{key.dimension_set}"
         connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [CELL_LOCK, name])
         self._fence.hold(connection, version.run, version.launch)
         return self._ledger.read(connection, key)
+
+    def _keep_month(self, connection: Connection, key: CellKey) -> None:
+        """A row that the ledger does not have yet holds nobody off: so retention waits for the month, or we for it."""
+        connection.execute(
+            "SELECT pg_advisory_xact_lock_shared(%s, hashtext(%s))",
+            month_lock(self._schema, LAYOUTS[key.dimension_set].table, key.day),
+        )
 
     def _settle(
         self, connection: Connection, key: CellKey, version: Version, stored: Stored | None

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from sync.account import Site
-from sync.plan.inventory import Sitemap, kind_of
+from sync.plan.inventory import ASK_AGAIN_AFTER, Sitemap, kind_of
 from sync.store.beside import BesideFacts
 from sync.store.digest import hash_of, storable
 from sync.store.port import RunKey
@@ -62,7 +62,8 @@ class PostgresInventory(BesideFacts):
         def work(connection: Connection) -> datetime | None:
             row = self._execute(
                 connection,
-                "SELECT asked_at FROM {}.sitemap_list WHERE property_id = (SELECT id FROM {}.property WHERE hash = %s)",
+                "SELECT asked_at FROM {}.sitemap_list WHERE sitemaps IS NOT NULL"
+                " AND property_id = (SELECT id FROM {}.property WHERE hash = %s)",
                 [hash_of(property_)],
             ).fetchone()
             return cast("datetime", row[0]) if row else None
@@ -78,7 +79,8 @@ class PostgresInventory(BesideFacts):
             property_id = ids[property_]
             self._enter(connection, f"sitemaps/{property_id}", run, launch)
             now = self._clock()
-            # Sitemaps and the moment of the answer commit together: dying before leaves both as they were.
+            # Sitemaps and the moment of the answer commit together: dying before leaves both as they were. That one identity
+            # may not see them takes nothing from what another one saw today.
             if listed is not None:
                 for key, each in sorted(listed.items()):
                     self._execute(connection, _UPSERT, [property_id, key, *_columns(each), now])
@@ -89,10 +91,17 @@ class PostgresInventory(BesideFacts):
                 )
             self._execute(
                 connection,
-                "INSERT INTO {}.sitemap_list (property_id, sitemaps, run_id, asked_at) VALUES (%s, %s, %s, %s)"
+                "INSERT INTO {}.sitemap_list AS t (property_id, sitemaps, run_id, asked_at) VALUES (%s, %s, %s, %s)"
                 " ON CONFLICT (property_id) DO UPDATE SET sitemaps = EXCLUDED.sitemaps, run_id = EXCLUDED.run_id,"
-                " asked_at = EXCLUDED.asked_at",
-                [property_id, None if listed is None else len(listed), run.run_id, now],
+                " asked_at = EXCLUDED.asked_at"
+                " WHERE EXCLUDED.sitemaps IS NOT NULL OR t.sitemaps IS NULL OR t.asked_at <= %s",
+                [
+                    property_id,
+                    None if listed is None else len(listed),
+                    run.run_id,
+                    now,
+                    now - ASK_AGAIN_AFTER,
+                ],
             )
 
         self._with_ids([property_], work)

@@ -39,10 +39,11 @@ class Ledger:
         self._schema = f'"{schema}"'
 
     def read(self, connection: Connection, key: CellKey) -> Stored | None:
+        """Held until the transaction ends: retention must not take the row away before it is written again."""
         row = self._execute(
             connection,
             "SELECT rows, clicks, impressions, digest, empty_answers, empty_run_id, schedule_uid, run_id FROM {}.ledger"
-            " WHERE property_id = %s AND search_type_id = %s AND day = %s AND dimension_set = %s",
+            " WHERE property_id = %s AND search_type_id = %s AND day = %s AND dimension_set = %s FOR UPDATE",
             [*key.place, key.dimension_set],
         ).fetchone()
         return (

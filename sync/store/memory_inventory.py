@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from sync.account import Site
-from sync.plan.inventory import Sitemap
+from sync.plan.inventory import Sitemap, sitemaps_are_due
 from sync.store.digest import storable
 from sync.store.port import RunKey
 
@@ -23,6 +23,7 @@ class MemoryInventory:
         self._access: dict[tuple[str, str, str], tuple[str, bool]] = {}
         self._sitemaps: dict[str, dict[str, tuple[Sitemap, bool]]] = {}
         self._asked_at: dict[str, datetime] = {}
+        """Of answers that were given; a refusal has none."""
 
     def note_properties(self, workspace: str, sites: Sequence[Site], run: RunKey, launch: int) -> None:
         with self._lock:
@@ -38,9 +39,12 @@ class MemoryInventory:
     ) -> None:
         with self._lock:
             self._fence(run, launch)
-            self._asked_at[property_] = self._clock()
+            now = self._clock()
             if sitemaps is None:
+                if property_ in self._asked_at and sitemaps_are_due(self._asked_at[property_], now):
+                    del self._asked_at[property_]
                 return
+            self._asked_at[property_] = now
             known = {
                 path: (sitemap, False) for path, (sitemap, _) in self._sitemaps.get(property_, {}).items()
             }

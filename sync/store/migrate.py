@@ -1,7 +1,8 @@
 """Brings the schema to this program's version, or says why not.
 
 Alembic runs inside one transaction under a transaction-level advisory lock, so two programs that start together take
-turns and a pooler in transaction mode does no harm. It is imported only when there is something to migrate: it takes
+turns and a pooler in transaction mode does no harm. For its turn a program waits long; for a table's lock, which readers
+would queue behind, as briefly as other DDL does, and again a few seconds later. Alembic is imported only when there is something to migrate: it takes
 longer to load than a run with nothing new takes to finish. An older program works on a newer schema unless the schema's
 `min_program_version` says no: schemas expand first and contract releases later.
 """
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import psycopg
 
 from sync.errors import DatabaseIncompatible, DatabaseRefused
-from sync.store.errors import translate
+from sync.store.errors import Transient, translate
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -29,6 +30,9 @@ PROGRAM_VERSION = 1
 MIGRATIONS = Path(__file__).parent / "migrations"
 OLDEST_SERVER = 150_000
 LOCK = 0x67736301
+TURN_MILLISECONDS = 120_000
+SHORT_LOCK_MILLISECONDS = 2_000
+"""For DDL: readers must not queue behind one that waits."""
 
 
 def migrate(connections: Connections, schema: str, *, apply: bool = True) -> None:
@@ -116,13 +120,17 @@ def _locked(connections: Connections, schema: str, step: Callable[[Config], None
         poolclass=sqlalchemy.pool.NullPool,
     )
     config = _config(schema)
+    waits = sqlalchemy.text("SELECT set_config('lock_timeout', :milliseconds, true)")
+    our_turn = False
     try:
         with engine.begin() as lent:
-            lent.execute(sqlalchemy.text("SELECT set_config('lock_timeout', '120s', true)"))
+            lent.execute(waits, {"milliseconds": f"{TURN_MILLISECONDS}ms"})
             lent.execute(
                 sqlalchemy.text("SELECT pg_advisory_xact_lock(:lock, hashtext(:schema))"),
                 {"lock": LOCK, "schema": schema},
             )
+            our_turn = True
+            lent.execute(waits, {"milliseconds": f"{SHORT_LOCK_MILLISECONDS}ms"})
             found = lent.execute(
                 sqlalchemy.text("SELECT to_regnamespace(:name) IS NOT NULL"), {"name": f'"{schema}"'}
             ).scalar_one()
@@ -131,11 +139,38 @@ def _locked(connections: Connections, schema: str, step: Callable[[Config], None
             config.attributes["connection"] = lent
             step(config)
     except sqlalchemy.exc.DBAPIError as error:
+        if our_turn and isinstance(error.orig, psycopg.errors.LockNotAvailable):
+            raise _in_use(connections, schema) from error
         if isinstance(error.orig, psycopg.Error):
             raise translate(error.orig, connections.hint) from error
         raise
     finally:
         engine.dispose()
+
+
+def _in_use(connections: Connections, schema: str) -> Transient:
+    """Who has the tables open. Tried again as after a lost connection, in seconds: a reader takes longer than a conflict."""
+    with connections.transaction() as connection:
+        found = connection.execute(
+            "SELECT pid, usename, application_name, age FROM ("
+            "SELECT DISTINCT pid, usename, application_name, xact_start,"
+            " date_trunc('second', clock_timestamp() - xact_start)::text AS age"
+            " FROM pg_locks JOIN pg_class ON pg_class.oid = relation JOIN pg_stat_activity USING (pid)"
+            " WHERE granted AND relnamespace = to_regnamespace(%s) AND datname = current_database()"
+            " AND pid <> pg_backend_pid()) AS held ORDER BY xact_start LIMIT 3",
+            [f'"{schema}"'],
+        ).fetchall()
+    held = [
+        f"process {pid} of {user or '?'} ({program or 'no name'}{f', for {age}' if age else ''})"
+        for pid, user, program, age in found
+    ]
+    # Whoever it was may be gone by now.
+    who = f" These have it open: {'; '.join(held)}." if held else ""
+    return Transient(
+        f"The tables of schema {schema!r} must be changed for this version and others are using them.{who} Wait until they"
+        f" are done or end them (`SELECT pg_terminate_backend(<process>)`); the next launch tries again ({connections.hint}).",
+        stale=True,
+    )
 
 
 def _config(schema: str) -> Config:

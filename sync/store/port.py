@@ -84,7 +84,7 @@ class Inventory(Protocol):
         """
 
     def sitemaps_asked_at(self, property_: str) -> datetime | None:
-        """When they were last written; None when never."""
+        """When they were last answered, a refusal is no answer; None when never."""
 
     def properties(self) -> Mapping[tuple[str, str], tuple[str, bool]]:
         """(workspace, property) to its permission and whether it is still seen. For tests."""

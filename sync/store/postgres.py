@@ -8,12 +8,15 @@ since equal digests write nothing.
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
+
+from psycopg import IsolationLevel
 
 from contract import Destination, RunSummary
 from contract.dimension_sets import DimensionSet, SearchType
@@ -25,6 +28,7 @@ from sync.store.cell_writer import METRICS, CellKey, Columns
 from sync.store.connect import LOCK_MILLISECONDS, Connection, Connections
 from sync.store.dictionaries import Dictionaries
 from sync.store.digest import digest_of, in_key_order, storable
+from sync.store.errors import Transient
 from sync.store.inspections import PostgresInspections
 from sync.store.inventory import PostgresInventory
 from sync.store.layouts import LAYOUTS, KeyColumn
@@ -39,8 +43,17 @@ from sync.store.settle import Settling
 
 T = TypeVar("T")
 
-SHORT_LOCK_MILLISECONDS = 2_000
-"""For DDL: readers must not queue behind an ATTACH that waits."""
+
+class ReadCommitted(Connections):
+    """Each statement sees what others have committed by then, whatever a role or a database has for its default.
+
+    Who waited for a lock relies on it.
+    """
+
+    def connect(self, *, autocommit: bool = True) -> Connection:
+        connection = super().connect(autocommit=autocommit)
+        connection.isolation_level = IsolationLevel.READ_COMMITTED
+        return connection
 
 
 class PostgresStore:
@@ -60,7 +73,7 @@ class PostgresStore:
         schema = destination.schema_name
         self._schema, self._clock, self._migrate = schema, clock, migrate
         self._destination = destination
-        self._connections = Connections(destination, limit=pool_size)
+        self._connections = ReadCommitted(destination, limit=pool_size)
         self._dictionaries = Dictionaries(schema, self._once)
         self._partitions = Partitions(schema, self._once_short)
         self._retention = Retention(schema, self._once_short)
@@ -70,6 +83,9 @@ class PostgresStore:
             Ledger(schema),
             CellTransaction(schema, clock),
         )
+        self._epochs = itertools.count(1)
+        self._epoch = 0
+        """Another whenever what was remembered of the server was forgotten."""
         self._retry = Retry(sleep, jitter, self._forget)
         self.inventory = PostgresInventory(schema, self._retry, self._once, self._dictionaries, clock)
         self.inspections = PostgresInspections(schema, self._retry, self._once, self._dictionaries, clock)
@@ -118,14 +134,14 @@ class PostgresStore:
 
     def _write(self, version: Version) -> CellResult:
         """All of it is done again after a lost connection: a failover may have lost texts and months, too."""
-        cell, rows = version.fetched.cell, version.rows
+        cell, rows, epoch = version.fetched.cell, version.rows, self._epoch
         key = CellKey(
             self._dictionaries.texts("property", [cell.property])[cell.property],
             self._dictionaries.codes("search_type", [cell.search_type])[cell.search_type],
             cell.day,
             cell.dimension_set,
         )
-        settled = self._once(lambda connection: self._cells.look(connection, key, version))
+        settled = self._once_in(epoch, lambda connection: self._cells.look(connection, key, version))
         if settled is not None:
             return settled
         layout = LAYOUTS[cell.dimension_set]
@@ -133,7 +149,7 @@ class PostgresStore:
         columns = None
         if rows:
             columns = Columns.of(rows, lambda at, values: self._ids(layout.keys[at], values))
-        return self._once(lambda connection: self._cells.write(connection, key, version, columns))
+        return self._once_in(epoch, lambda connection: self._cells.write(connection, key, version, columns))
 
     def skip_cells(self, cells: Collection[Cell], run: RunKey, launch: int) -> None:
         def work(connection: Connection) -> None:
@@ -185,10 +201,25 @@ class PostgresStore:
         with self._connections.transaction(lock_milliseconds=lock_milliseconds) as connection:
             return work(connection)
 
+    def _once_in(self, epoch: int, work: Callable[[Connection], T]) -> T:
+        """Numbers that were looked up in an earlier epoch may be those of another server, which knew other texts by them."""
+
+        def checked(connection: Connection) -> T:
+            done = work(connection)
+            # As late as can be: who lost a connection tells it a moment after another thread was given a new one.
+            if self._epoch != epoch:
+                raise Transient(
+                    "The server may have been replaced while a cell was written; it is written anew."
+                )
+            return done
+
+        return self._once(checked)
+
     def _once_short(self, work: Callable[[Connection], T]) -> T:
-        return self._once(work, lock_milliseconds=SHORT_LOCK_MILLISECONDS)
+        return self._once(work, lock_milliseconds=migrate.SHORT_LOCK_MILLISECONDS)
 
     def _forget(self) -> None:
+        self._epoch = next(self._epochs)
         self._connections.drop_idle()
         self._dictionaries.forget()
         self._partitions.forget()

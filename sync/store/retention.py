@@ -1,7 +1,11 @@
 """Gives up old months, whole partitions at a time: no row is deleted one by one, and no space is left behind.
 
-Dropping a partition locks its table for a moment. The lock is waited for only as long as DDL may (`lock_timeout`), so
-readers never queue for longer; a month whose lock is not to be had stays until the next run.
+Dropping a partition locks the whole table, also for readers, until the transaction ends: so it comes last, after what takes
+long. The lock is waited for only as long as DDL may (`lock_timeout`), so readers never queue for longer; a month whose
+lock is not to be had stays until the next run.
+
+What a month's writers and its retention hold, in this order, so that nobody waits crosswise: the month (a writer shares it, and
+only for a cell that has no row in the ledger yet), rows of the ledger, facts.
 """
 
 from __future__ import annotations
@@ -20,8 +24,14 @@ from sync.store.partitions import LOCK, next_month
 if TYPE_CHECKING:
     from sync.store.connect import Connection
 
+MONTH_LOCK = 0x67736308
 _MONTH = re.compile(r"_(\d{4})_(\d{2})$")
 _log = logging.getLogger(__name__)
+
+
+def month_lock(schema: str, facts: str, day: date) -> list[Any]:
+    """The two numbers of the advisory lock of a month, the second one still as text."""
+    return [MONTH_LOCK, f"{schema}/{facts}/{day:%Y-%m}"]
 
 
 class Retention:
@@ -55,15 +65,21 @@ class Retention:
         return [date(int(match[1]), int(match[2]), 1) for match in named if match]
 
     def _drop(self, connection: Connection, facts: str, dimension_set: str, month: date) -> None:
+        table = f'"{self._schema}".{facts}_{month:%Y_%m}'
         connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK, self._schema])
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", month_lock(self._schema, facts, month)
+        )
+        if connection.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
+            return  # another run was faster
         # Dying before the commit leaves the month and what the ledger says of it, dying after it neither: a ledger that
         # still knew the rows would keep a later backfill from writing them.
-        connection.execute(cast("Any", f'DROP TABLE IF EXISTS "{self._schema}".{facts}_{month:%Y_%m}'))
-        for table in ("ledger", "quarantine"):
+        for name in ("ledger", "quarantine"):
             connection.execute(
                 cast(
                     "Any",
-                    f'DELETE FROM "{self._schema}".{table} WHERE dimension_set = %s AND day >= %s AND day < %s',
+                    f'DELETE FROM "{self._schema}".{name} WHERE dimension_set = %s AND day >= %s AND day < %s',
                 ),
                 [dimension_set, month, next_month(month)],
             )
+        connection.execute(cast("Any", f"DROP TABLE {table}"))

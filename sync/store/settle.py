@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any, cast
 import psycopg
 
 from sync.store.errors import translate
-from sync.store.migrate import revisions
+from sync.store.migrate import SHORT_LOCK_MILLISECONDS, revisions
 from sync.store.settle_steps import WANTED, Constraint, Index, Step
 
 if TYPE_CHECKING:
     from sync.store.connect import Connection, Connections
 
 LOCK = 0x67736307
-SHORT_LOCK_MILLISECONDS = 2_000
 LOOK_SECONDS = 0.2
 CANCEL_SECONDS = 5
 

@@ -98,7 +98,22 @@ def test_who_may_not_see_sitemaps_changes_none(store: Store, now: Now) -> None:
     now.moment += timedelta(days=1)
     store.inventory.write_sitemaps(B, None, RUN, 1)
     assert list(store.inventory.sitemaps(B)) == [FULL]
-    assert store.inventory.sitemaps_asked_at(B) == now()
+
+
+def test_a_refusal_keeps_nobody_else_from_asking(store: Store, now: Now) -> None:
+    """Two schedules see one property: one as its owner, the other as a restricted user, who comes first and last."""
+    inventory = store.inventory
+    inventory.write_sitemaps(B, None, RUN, 1)
+    assert inventory.sitemaps_asked_at(B) is None
+    inventory.write_sitemaps(B, [FULL], RUN, 1)
+    answered = now()
+    now.moment += timedelta(hours=19)
+    inventory.write_sitemaps(B, None, RUN, 1)
+    assert inventory.sitemaps_asked_at(B) == answered
+    now.moment += timedelta(hours=1)
+    inventory.write_sitemaps(B, None, RUN, 1)
+    assert inventory.sitemaps_asked_at(B) is None
+    assert list(inventory.sitemaps(B)) == [FULL]
 
 
 def test_a_launch_that_no_longer_holds_the_run_writes_nothing(store: Store) -> None:

@@ -13,8 +13,10 @@ import pytest
 from contract import RunSummary, State
 from sync.errors import DatabaseUnavailable
 from sync.plan.cells import Cell, CellResult, FetchedCell, Row
+from sync.store.cell_transaction import CELL_LOCK
 from sync.store.port import AlreadyComplete, Claimed, RunKey
 from sync.store.postgres import PostgresStore
+from tests.integration.store.waiting import until
 from tests.integration.store.wire import Wire
 from tests.postgres import Database
 
@@ -177,6 +179,41 @@ def test_a_failover_that_lost_texts_does_not_mix_them_up(database: Database, sto
     wanted = version(1, clicks=1)
     store.write_cell(wanted, RUN, 1)
     assert list(store.rows(wanted.cell)) == wanted.rows
+
+
+def test_a_cell_that_waits_while_another_notices_a_failover_takes_no_number_of_the_old_server(
+    database: Database,
+) -> None:
+    """It looked its property up before; under that number the new primary knows another one."""
+    wanted = version(1, clicks=1)
+    with open_store(database) as store, psycopg.connect(database.uri) as other, ThreadPoolExecutor(1) as pool:
+        store.migrate()
+        store.claim_run(RUN, 1)
+        store.write_cell(wanted, RUN, 1)
+        ((name,),) = database.execute(
+            "SELECT format('gsc/%s/%s/%s/%s', property_id, search_type_id, day, dimension_set) FROM gsc.ledger"
+        )
+        other.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [CELL_LOCK, name])
+        writing = pool.submit(store.write_cell, wanted, RUN, 1)
+        until(lambda: len(ours(database, "wait_event = 'advisory'")) == 1)
+        store.ledger(SITE, wanted.cell.day, wanted.cell.day)  # leaves a connection that waits for work
+        database.execute("TRUNCATE gsc.property, gsc.page_query, gsc.ledger RESTART IDENTITY")
+        database.execute("INSERT INTO gsc.property (hash, url) VALUES ('\\x00', 'sc-domain:another.example')")
+        ((idle,),) = ours(database, "state = 'idle'")
+        database.execute("SELECT pg_terminate_backend(%s)", [idle])
+        store.ledger(SITE, wanted.cell.day, wanted.cell.day)  # notices, and forgets
+        other.rollback()
+        assert writing.result(30).inserted == 6
+        assert list(store.rows(wanted.cell)) == wanted.rows
+    assert database.execute("SELECT DISTINCT property FROM gsc.v_page_query") == [(SITE,)]
+
+
+def ours(database: Database, condition: str) -> list[tuple[int]]:
+    """Connections of the store, by their process."""
+    return database.execute(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'gsc-sync'"
+        f" AND datname = current_database() AND {condition}"
+    )
 
 
 def test_a_month_that_somebody_dropped_is_made_again(database: Database, store: PostgresStore) -> None:

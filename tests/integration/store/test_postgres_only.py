@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from contract import Destination, RunSummary, State
 from sync.errors import DatabaseIncompatible, DatabaseRefused, DatabaseUnavailable, Superseded
 from sync.plan.cells import Cell, FetchedCell, Row
+from sync.plan.totals import Totals
 from sync.store import migrate
 from sync.store.cell_transaction import CELL_LOCK
 from sync.store.connect import Connections
@@ -75,6 +77,46 @@ def test_down_and_up_again_with_data(database: Database, store: PostgresStore) -
     migrate.migrate(with_connections, "gsc")
     assert database.execute("SELECT count(*) FROM gsc.v_page_query") == [(0,)]
     with_connections.close()
+
+
+def test_a_migration_that_waits_for_a_reader_lets_others_read_and_says_who_is_in_the_way(
+    database: Database, store: PostgresStore
+) -> None:
+    connections = Connections(database.destination(), limit=1)
+    migrate.downgrade(connections, "gsc", "0006b")
+    connections.close()
+    pauses: list[float] = []
+    patient = PostgresStore(
+        database.destination(), pool_size=1, clock=lambda: NOW, sleep=pauses.append, jitter=lambda: 1.0
+    )
+    with psycopg.connect(database.uri, application_name="a long report") as report, patient:
+        report.execute("SELECT count(*) FROM gsc.ledger")
+        with ThreadPoolExecutor(1) as pool:
+            migrating = pool.submit(patient.migrate)
+            until_somebody_waits(database)
+            with psycopg.connect(database.uri) as second:
+                second.execute("SET statement_timeout = '4s'")
+                second.execute("SELECT count(*) FROM gsc.ledger")
+            with pytest.raises(DatabaseUnavailable) as refused:
+                migrating.result(60)
+        assert f"process {report.info.backend_pid} of postgres (a long report, for " in str(refused.value)
+        assert sum(pauses) > 10
+        report.rollback()
+        patient.migrate()
+    assert database.execute("SELECT version_num FROM gsc.schema_version") == [(migrate.revisions()[-1],)]
+
+
+def test_no_share_is_below_nothing_when_rows_have_more_clicks_than_the_probe_showed(
+    database: Database, store: PostgresStore
+) -> None:
+    """The day was restated between probe and fetch; a property of which no total is known has no share at all."""
+    store.write_cell(replace(fetched(3, clicks=4), totals=Totals(10, 12)), RUN, 1)
+    store.write_cell(fetched(3, cell=replace(CELL, property="https://other.example/")), RUN, 1)
+    for view in ("v_completeness", "v_completeness_by_property"):
+        assert database.execute(f"SELECT anonymised_share FROM gsc.{view} ORDER BY property DESC") == [
+            (0.0,),
+            (None,),
+        ]
 
 
 def test_the_schema_can_have_another_name(database: Database) -> None:
@@ -219,7 +261,7 @@ def test_check_names_the_grants_that_are_missing(database: Database, store: Post
         with open_store(database) as poor:
             problems = "\n".join(poor.check())
             assert 'GRANT USAGE ON SCHEMA "gsc" TO "poor"' in problems
-            with pytest.raises(DatabaseRefused, match="privilege"):
+            with pytest.raises(DatabaseRefused, match='GRANT USAGE, CREATE ON SCHEMA "gsc" TO <role>;'):
                 poor.claim_run(RUN, 1)
             database.execute("GRANT USAGE, CREATE ON SCHEMA gsc TO poor")
             problems = "\n".join(poor.check())
@@ -295,7 +337,7 @@ def test_taking_over_waits_for_a_cell_that_is_being_written(database: Database, 
     """What launch 1 commits, it commits before launch 2 holds the run, never after."""
     store.write_cell(fetched(), RUN, 1)
     with psycopg.connect(database.uri) as other, ThreadPoolExecutor(2) as pool:
-        other.execute("LOCK TABLE gsc.ledger IN EXCLUSIVE MODE")
+        other.execute("LOCK TABLE gsc.page_query IN EXCLUSIVE MODE")
         writing = pool.submit(store.write_cell, fetched(clicks=9), RUN, 1)
         until_somebody_waits(database)
         taking = pool.submit(store.claim_run, RUN, 2)

@@ -14,8 +14,11 @@ import pytest
 from sync.plan.cells import Cell, FetchedCell, Row
 from sync.store import migrate
 from sync.store.connect import Connections
+from sync.store.migrate import SHORT_LOCK_MILLISECONDS
 from sync.store.port import RunKey
-from sync.store.postgres import SHORT_LOCK_MILLISECONDS, PostgresStore
+from sync.store.postgres import PostgresStore
+from sync.store.retention import month_lock
+from tests.integration.store.waiting import until
 from tests.postgres import Database
 
 RUN = RunKey("uid-1", "29000000")
@@ -148,6 +151,103 @@ def test_a_second_reader_waits_no_longer_than_the_lock_timeout(
             slowest = max(slowest, time.monotonic() - began)
         done.result()
     assert slowest < SHORT_LOCK_MILLISECONDS / 1000 + 1
+
+
+def test_readers_wait_for_no_ledger_while_a_month_is_given_up(
+    database: Database, store: PostgresStore
+) -> None:
+    """Somebody holds a row of the ledger, which stands for a ledger so long that clearing it takes its time."""
+    store.write_cell(fetched(date(2024, 12, 31)), RUN, 1)
+    with psycopg.connect(database.uri) as slow, ThreadPoolExecutor(1) as pool:
+        slow.execute("SELECT FROM gsc.ledger FOR UPDATE")
+        giving_up = pool.submit(store.drop_before, date(2025, 1, 1))
+        until(lambda: waiting(database) == 1)
+        with psycopg.connect(database.uri) as reader:
+            reader.execute("SET lock_timeout = '100ms'")
+            assert reader.execute("SELECT count(*) FROM gsc.page_query").fetchone() == (3,)
+        slow.rollback()
+        assert giving_up.result(30) == 1
+    assert months(database) == ["2025_01"]
+
+
+def test_a_cell_that_is_written_again_while_its_month_goes_keeps_ledger_and_rows_together(
+    database: Database, store: PostgresStore
+) -> None:
+    """The same rows once more: only the ledger would move, and it says that rows are there."""
+    cell_of_old = fetched(date(2024, 12, 31))
+    store.write_cell(cell_of_old, RUN, 1)
+    with psycopg.connect(database.uri) as retention, ThreadPoolExecutor(1) as pool:
+        retention.execute("DELETE FROM gsc.ledger")
+        retention.execute("DROP TABLE gsc.page_query_2024_12")
+        writing = pool.submit(store.write_cell, cell_of_old, RUN, 1)
+        until(lambda: waiting(database) == 1)
+        retention.commit()
+        assert writing.result(30).inserted == 3
+    assert len(store.rows(cell_of_old.cell)) == 3
+    assert database.execute("SELECT rows FROM gsc.ledger") == [(3,)]
+
+
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
+def test_a_cell_that_comes_new_while_its_month_goes_leaves_no_ledger_without_rows(
+    database: Database, store: PostgresStore, isolation: str
+) -> None:
+    """The writer is halfway when retention begins: its row of the ledger is seen by nobody yet."""
+    store.write_cell(fetched(date(2024, 12, 31)), RUN, 1)
+    database.execute("CREATE TABLE public.saved AS TABLE gsc.ledger; DELETE FROM gsc.ledger")
+    (name,) = database.execute("SELECT current_database()")
+    database.execute(f"ALTER DATABASE \"{name[0]}\" SET default_transaction_isolation = '{isolation}'")
+    writer = psycopg.connect(database.uri)
+    with (
+        writer,
+        ThreadPoolExecutor(1) as pool,
+        PostgresStore(database.destination(), pool_size=1, clock=lambda: NOW) as other,
+    ):
+        writer.execute(
+            "SELECT pg_advisory_xact_lock_shared(%s, hashtext(%s))",
+            month_lock("gsc", "page_query", date(2024, 12, 31)),
+        )
+        writer.execute("LOCK TABLE gsc.page_query_2024_12 IN ROW EXCLUSIVE MODE")
+        giving_up = pool.submit(other.drop_before, date(2025, 1, 1))
+        until(lambda: waiting(database) == 1)
+        writer.execute("INSERT INTO gsc.ledger TABLE public.saved")
+        writer.commit()
+        assert giving_up.result(30) == 1
+    assert months(database) == ["2025_01"]
+    assert database.execute("SELECT count(*) FROM gsc.ledger") == [(0,)]
+
+
+def test_writers_of_a_month_and_its_retention_never_wait_crosswise(
+    database: Database, store: PostgresStore
+) -> None:
+    days = [date(2024, 12, day) for day in range(1, 9)]
+    before = deadlocks(database)
+
+    def work(number: int) -> None:
+        if number % 8 == 7:
+            store.drop_before(date(2025, 1, 1))
+        else:
+            store.write_cell(fetched(days[number % 8], clicks=1 + number % 3), RUN, 1)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(64)))
+    for entry in store.ledger(SITE, days[0], days[-1]):
+        assert len(store.rows(entry.cell)) == entry.rows
+    assert deadlocks(database) == before
+
+
+def waiting(database: Database) -> int:
+    """How many wait for a lock."""
+    ((count,),) = database.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    return int(count)
+
+
+def deadlocks(database: Database) -> int:
+    ((count,),) = database.execute(
+        "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    )
+    return int(count)
 
 
 QUERIES = Path(__file__).parents[3] / "docs" / "queries"

@@ -199,6 +199,22 @@ def test_what_nobody_foresaw_elsewhere_ends_the_launch_with_its_traceback(tmp_pa
     assert "in fail" in caplog.text
 
 
+def test_what_nobody_foresaw_between_question_and_answer_is_told_as_what_it_is(tmp_path, caplog):
+    google = FakeGoogle()
+
+    def script(_, body):
+        if len(body.get("dimensions", [])) > 1 and threading.current_thread().name.startswith("beside"):
+            raise ZeroDivisionError("a slip of ours")
+
+    google.script = script
+    with two(House(spec([workspace(tmp_path)]), google)) as house:
+        ended = house.run()
+    assert (ended.exit_code, ended.summary.error_class) == (ExitCode.FAILURE, FailureClass.UNEXPECTED)
+    assert "BrokenProcessError: Traceback" in caplog.text
+    assert "a slip of ours" in caplog.text
+    assert "AssertionError" not in caplog.text
+
+
 def test_a_process_that_is_killed_ends_the_launch_and_says_what_to_look_at(tmp_path):
     """Forked here for real; the test keeps it from answering, and kills it."""
     house = House(spec([workspace(tmp_path)]), FakeGoogle())

@@ -479,6 +479,18 @@ def test_quarantined_rows_leave_a_cell_that_is_not_final(tmp_path, caplog):
     assert "quarantined" in caplog.text
 
 
+def test_of_many_rows_in_quarantine_the_log_shows_the_first_few(tmp_path, caplog):
+    bad = [row("x" * 3_000, str(number)) for number in range(200)]
+    google = FakeGoogle(rows=lambda _property, _day, _type: bad)
+    house = House(spec([workspace(tmp_path)], days=1), google)
+    house.run()
+    (found,) = house.store.cells.values()
+    assert len(found.quarantined) == 200
+    told = [line for line in caplog.messages if "quarantined" in line]
+    assert [line.partition("(")[2][:8] for line in told] == ["1 of 200", "2 of 200", "3 of 200"]
+    assert max(map(len, told)) < 1_000
+
+
 def test_three_unreadable_cells_are_enough_for_a_property(tmp_path):
     google = FakeGoogle(
         script=lambda _, body: (

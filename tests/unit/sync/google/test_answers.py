@@ -144,8 +144,21 @@ def test_a_byte_order_mark_is_skipped():
         b'{"rows": [{"keys": ["a"',
         b"null",
         b"[" * 100_000,
+        b'{"rows": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}",
+        b'{"rows": [], "junk": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001,
     ],
-    ids=["empty", "html", "list", "rows null", "rows object", "cut", "null", "deep"],
+    ids=[
+        "empty",
+        "html",
+        "list",
+        "rows null",
+        "rows object",
+        "cut",
+        "null",
+        "deep",
+        "deep rows",
+        "deep beside its rows",
+    ],
 )
 def test_what_is_no_page_is_not_parsed_in_part(bad):
     with pytest.raises(BadBodyError):

@@ -118,6 +118,22 @@ def test_a_short_page_that_was_not_the_last_is_read_whole_and_its_digest_left_to
     assert found.digest == b""
 
 
+def test_a_known_page_with_a_row_that_came_twice_steps_over_no_rank():
+    """The double has no rank of its own here: the next page begins where a walk by distinct rows would go on."""
+    known = fetched([*rows(3), *rows(1)]).digest
+    hidden = {**rows(1)[0], "keys": ["/hidden", "q", "usa", "MOBILE"]}
+
+    def ask(start: int, limit: int):
+        del limit
+        ranks = [*rows(3), hidden]
+        page = [*ranks[:3], *rows(1)] if start == 0 else ranks[start:]
+        return DECODE(json.dumps({"rows": page} if page else {}).encode(), known)
+
+    found = gather(ask)
+    assert sorted(row.page for row in found.rows) == ["/0", "/1", "/2", "/hidden"]
+    assert found.consistent
+
+
 def test_a_row_that_came_twice_counts_once():
     doubled = fetched([*rows(3), *rows(1)])
     assert len(doubled.rows) == 3
@@ -125,7 +141,11 @@ def test_a_row_that_came_twice_counts_once():
     assert doubled.digest == fetched(rows(3)).digest
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"rows":3}', b'{"rows":[1', b"\xff", b'{"rows":[NaN]}'])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b'{"rows":3}', b'{"rows":[1', b"\xff", b'{"rows":[NaN]}', b'{"rows":' + b"[" * 100_000],
+    ids=["nothing", "a list", "no rows", "cut", "no text", "no number", "nested without end"],
+)
 def test_what_is_no_plain_page_has_no_prints(body):
     assert prints_of(body) is None
 

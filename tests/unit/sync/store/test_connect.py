@@ -93,7 +93,9 @@ def test_who_verifies_without_an_authority_of_his_own_trusts_the_first_bundle_of
         ),
         pytest.param(PARTS, None, id="nobody asked to verify"),
         pytest.param(
-            {**PARTS, "sslmode": "verify-ca"}, None, id="a public certificate of any name would do for verify-ca"
+            {**PARTS, "sslmode": "verify-ca"},
+            None,
+            id="a public certificate of any name would do for verify-ca",
         ),
     ],
 )
