@@ -64,7 +64,7 @@ test-e2e: $(STAMP) ## Real kubelet, built image, chart
 	@$(PY) scripts/test_tiers.py --workers $(WORKERS) e2e
 
 .PHONY: test-inputs
-test-inputs: $(STAMP) ## Wrong schedules: 100,000 in memory, each wrong value of each field at a real API server (ten minutes)
+test-inputs: $(STAMP) ## Wrong schedules: 100,000 in memory, each wrong value of each field at a real API server
 	@INPUTS=100000 $(BIN)/pytest tests/unit/controller/model/test_wrong_inputs.py tests/integration/packaging/test_wrong_inputs.py \
 		-q -n $(WORKERS) --timeout 1800
 

@@ -7,7 +7,6 @@ and the handled tokens. Unknown Jobs are taken one by one, oldest first, and eac
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -20,7 +19,8 @@ from controller.decide.epoch import coalesce, decided_until, schedule_hash
 from controller.decide.slots import Due, due
 from controller.model.decision import JobDeletion
 from controller.model.job import JobRecord, JobState
-from controller.model.names import job_name, run_id_of_creation, slot_of_minutes
+from controller.model.names import is_run_of_token, job_name, run_id_of_creation, slot_of_minutes
+from controller.model.parameters import Parameters
 from controller.model.schedule import CatchUp, Schedule
 from controller.model.status import CurrentRun, RunState
 
@@ -30,7 +30,6 @@ _MAX_ATTEMPT = 20
 _EVER = 10**10
 _MAX_LAUNCH = 1_000_000
 _TRIGGERS = frozenset(Trigger)
-_BY_HAND = re.compile(r"m-[0-9a-f]{12}")
 
 
 def ours(schedule: Schedule, jobs: Iterable[JobRecord]) -> list[JobRecord]:
@@ -62,7 +61,7 @@ def _named_by_its_trigger(schedule: Schedule, job: JobRecord) -> bool:
         case Trigger.CREATE:
             return job.run_id == run_id_of_creation(schedule.uid)
         case _:
-            return _BY_HAND.fullmatch(job.run_id) is not None
+            return is_run_of_token(job.run_id)
 
 
 def next_unknown(draft: Draft, mine: list[JobRecord]) -> JobRecord | None:
@@ -103,9 +102,20 @@ def take(draft: Draft, job: JobRecord, cron: Cron | None) -> None:
     if draft.status.run(job.run_id) is None:
         older = _older(draft, job, cron)
         coalesce(draft, older)
-        asked = manual.adopted(draft, job) if job.trigger == Trigger.MANUAL else None
-        fresh = asked or CurrentRun(
-            job.run_id, slot, job.trigger, RunState.WAITING, attempt=1, launch=0, coalesced=older.coalesced
+        by_hand = job.trigger == Trigger.MANUAL
+        # When another wish stands in the annotation by now, the Job still tells what it was to do.
+        given = (by_hand and job.parameters) or Parameters()
+        fresh = (manual.adopted(draft, job) if by_hand else None) or CurrentRun(
+            job.run_id,
+            slot,
+            job.trigger,
+            RunState.WAITING,
+            attempt=1,
+            launch=0,
+            coalesced=older.coalesced,
+            workspaces=given.workspaces,
+            window_days=given.window_days,
+            dry_run=given.dry_run,
         )
         draft.begin(replace(fresh, slot=slot, attempt=job.attempt, launch=job.launch - 1))
     if job.trigger == Trigger.CRON:

@@ -16,7 +16,7 @@ from controller.decide.draft import Draft
 from controller.decide.gates import chosen, elsewhere
 from controller.model.decision import EventReason
 from controller.model.job import JobRecord
-from controller.model.names import digest, run_id_of_creation, run_id_of_token, slot_of_minutes, token_hash
+from controller.model.names import digest, run_id_of_creation, run_id_of_token, token_hash
 from controller.model.schedule import Asks, Spec
 from controller.model.status import TOKENS_LIMIT, CurrentRun, Outcome, RunRecord, RunState
 
@@ -85,27 +85,12 @@ def begin(draft: Draft, ask: Ask) -> None:
 
 
 def adopted(draft: Draft, job: JobRecord) -> CurrentRun | None:
-    """The run of a Job that was made by hand: with all it asks for while the wish stands, with what the Job tells after that."""
+    """The run of a Job that was made for the wish that stands in the annotation now, with all it asks for."""
     try:
         run = _parse_run(draft)
-        if run.run_id == job.run_id:
-            return run
     except Refused:
-        pass
-    given = job.parameters
-    if given is None:
         return None
-    return CurrentRun(
-        run_id=job.run_id,
-        slot=slot_of_minutes(job.slot_minutes),
-        trigger="Manual",
-        state=RunState.WAITING,
-        attempt=1,
-        launch=0,
-        workspaces=given.workspaces,
-        window_days=given.window_days,
-        dry_run=given.dry_run,
-    )
+    return run if run.run_id == job.run_id else None
 
 
 def handled(draft: Draft, hashed: str, slot: datetime) -> None:

@@ -90,9 +90,8 @@ class Fields:
     def choices(self, name: str, allowed: Sequence[str], default: Sequence[str]) -> tuple[str, ...]:
         """Each once, and one at least when there is a default."""
         chosen = self._value(name, default)
-        if not isinstance(chosen, list | tuple) or (default and not chosen):
-            raise self._problem(name, f"of {_quoted(allowed)}")
-        if any(item not in allowed for item in chosen):
+        several = isinstance(chosen, list | tuple) and (chosen or not default)
+        if not several or any(item not in allowed for item in chosen):
             raise self._problem(name, f"of {_quoted(allowed)}")
         return tuple(dict.fromkeys(chosen))
 

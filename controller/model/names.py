@@ -39,6 +39,7 @@ ANNOTATION_RUN_NOW = f"{GROUP}/run-now"
 ANNOTATION_CANCEL = f"{GROUP}/cancel"
 ANNOTATION_RETRY = f"{GROUP}/retry"
 
+_RUN_OF_TOKEN = re.compile(r"m-[0-9a-f]{12}")
 _NAME_LENGTH = 63
 _LABEL_LENGTH = 63
 
@@ -65,6 +66,11 @@ def token_hash(token: str) -> str:
 def run_id_of_token(token: str) -> str:
     """A run by hand is named by its token: the same token can never start two runs."""
     return f"m-{token_hash(token)}"
+
+
+def is_run_of_token(run_id: str) -> bool:
+    """Whether it has the form of `run_id_of_token`."""
+    return _RUN_OF_TOKEN.fullmatch(run_id) is not None
 
 
 def run_id_of_creation(uid: str) -> str:
