@@ -9,60 +9,79 @@ passed over.
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from controller.clock import Clock
 
+T = TypeVar("T", datetime, float)
 FIRST_SETBACK, LONGEST_SETBACK = 1.0, 300.0
+
+
+class _Times(Generic[T]):
+    """One moment for each, of one clock."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[T, str]] = []
+        self._at: dict[str, T] = {}
+
+    def kept(self) -> int:
+        return len(self._heap)
+
+    def set(self, uid: str, at: T) -> None:
+        if self._at.get(uid) != at:
+            self._at[uid] = at
+            heapq.heappush(self._heap, (at, uid))
+
+    def drop(self, uid: str) -> None:
+        self._at.pop(uid, None)
+
+    def first(self) -> T | None:
+        """The earliest that counts still."""
+        while self._heap and self._at.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def due(self, now: T) -> list[str]:
+        """Take out whose time has come, earliest first."""
+        due = []
+        while (at := self.first()) is not None and at <= now:
+            due.append(heapq.heappop(self._heap)[1])
+            del self._at[due[-1]]
+        return due
 
 
 class Alarms:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._heap: list[tuple[datetime, str]] = []
-        self._at: dict[str, datetime] = {}
-        self._back_heap: list[tuple[float, str]] = []
-        self._back_at: dict[str, float] = {}
+        self._slots: _Times[datetime] = _Times()
+        self._backs: _Times[float] = _Times()
         self._setbacks: dict[str, int] = {}
         self._resting: dict[str, float] = {}
 
+    def kept(self) -> int:
+        """Entries in memory, those that are passed over too."""
+        return self._slots.kept() + self._backs.kept()
+
     def set(self, uid: str, at: datetime | None) -> None:
-        self._back_at.pop(uid, None)
+        self._backs.drop(uid)
         if at is None:
-            self._at.pop(uid, None)
-        elif self._at.get(uid) != at:
-            self._at[uid] = at
-            heapq.heappush(self._heap, (at, uid))
+            self._slots.drop(uid)
+        else:
+            self._slots.set(uid, at)
 
     def due(self) -> list[str]:
         """Take out whose time has come: the slots, then those set back, each earliest first."""
-        now, elapsed, due = self._clock.now(), self._clock.monotonic(), []
-        while self._heap and self._heap[0][0] <= now:
-            at, uid = heapq.heappop(self._heap)
-            if self._at.get(uid) == at:
-                del self._at[uid]
-                due.append(uid)
-        while self._back_heap and self._back_heap[0][0] <= elapsed:
-            until, uid = heapq.heappop(self._back_heap)
-            if self._back_at.get(uid) == until:
-                del self._back_at[uid]
-                due.append(uid)
-        return due
+        return self._slots.due(self._clock.now()) + self._backs.due(self._clock.monotonic())
 
     def seconds(self, longest: float) -> float:
         """How long until the earliest, `longest` at most."""
-        while self._heap and self._at.get(self._heap[0][1]) != self._heap[0][0]:
-            heapq.heappop(self._heap)
-        while self._back_heap and self._back_at.get(self._back_heap[0][1]) != self._back_heap[0][0]:
-            heapq.heappop(self._back_heap)
-        soonest = longest
-        if self._heap:
-            soonest = min(soonest, (self._heap[0][0] - self._clock.now()).total_seconds())
-        if self._back_heap:
-            soonest = min(soonest, self._back_heap[0][0] - self._clock.monotonic())
+        soonest, slot, back = longest, self._slots.first(), self._backs.first()
+        if slot is not None:
+            soonest = min(soonest, (slot - self._clock.now()).total_seconds())
+        if back is not None:
+            soonest = min(soonest, back - self._clock.monotonic())
         return max(soonest, 0.0)
 
     def set_back(
@@ -73,9 +92,8 @@ class Alarms:
         self._setbacks[uid] = count
         seconds = min(FIRST_SETBACK * 2.0 ** min(count - 1, 20), longest)
         until = self._clock.monotonic() + seconds
-        self._at.pop(uid, None)
-        self._back_at[uid] = until
-        heapq.heappush(self._back_heap, (until, uid))
+        self._slots.drop(uid)
+        self._backs.set(uid, until)
         if deaf:
             self._resting[uid] = until
         return seconds
@@ -92,7 +110,7 @@ class Alarms:
         return until is not None
 
     def forget(self, uid: str) -> None:
-        self._at.pop(uid, None)
-        self._back_at.pop(uid, None)
+        self._slots.drop(uid)
+        self._backs.drop(uid)
         self._setbacks.pop(uid, None)
         self._resting.pop(uid, None)

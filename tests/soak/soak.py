@@ -251,7 +251,7 @@ class Soak:
             "Jobs in the table": len(tuple(self.kit.table.jobs())),
             "schedules with writes counted": len(self.kit.scheduler._carrier._writes),
             "schedules with conflicts counted": len(self.kit.scheduler._carrier._contests),
-            "alarms": len(self.kit.scheduler._alarms._heap),
+            "alarms": self.kit.scheduler._alarms.kept(),
             "debts": len(self.kit.scheduler._carrier.owed),
         }
         return found + [f"{what}: {number} are kept" for what, number in held.items() if number > most]
