@@ -26,13 +26,14 @@ from typing import Any, Self
 
 import yaml
 
-from devcluster import cluster, controlplane, manifests, node, processes, recipe, simulate, tools
+from devcluster import cluster, controlplane, manifests, node, processes, recipe, second, simulate, tools
 from devcluster.build import ensure_binaries
 from devcluster.cluster import Wish
 from devcluster.errors import DevclusterError
 from devcluster.packages import ensure_packages
 from devcluster.pki import write_secret
 from devcluster.places import Places
+from devcluster.ports import PortRegistry
 from devcluster.preflight import Report, preflight
 from devcluster.processes import Process, start_ticks
 from devcluster.record import Record, read
@@ -154,6 +155,16 @@ class ControlPlane(_Running):
             audit_bodies=audit_bodies,
         )
         return cls(cluster.up(wish, places, say), places)
+
+    @property
+    def etcd_port(self) -> int:
+        """Of etcd on 127.0.0.1; it asks for the certificate that the API servers have."""
+        return second.etcd_port(self.folder)
+
+    def start_second_apiserver(self, etcd_port: int) -> tuple[str, Path]:
+        """Another API server on the same etcd, which it finds at `etcd_port`: its URL and its audit log."""
+        (port,) = PortRegistry(self._places.clusters).take(self.name, 1)
+        return second.start(self.folder, port, etcd_port)
 
     def stop(self) -> None:
         """Take it down and leave nothing. A second time is no error."""

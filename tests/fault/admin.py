@@ -29,8 +29,8 @@ class ApiError(Exception):
 
 
 class Admin:
-    def __init__(self, plane: ControlPlane) -> None:
-        self.url = plane.url
+    def __init__(self, plane: ControlPlane, url: str = "") -> None:
+        self.url = url or plane.url
         self.tls = ssl.create_default_context(cafile=str(plane.ca_file))
         self.tls.load_cert_chain(str(plane.client_cert), str(plane.client_key))
         self._session: aiohttp.ClientSession | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections import defaultdict
@@ -57,19 +58,21 @@ def parse(event: Object) -> tuple[str, Record]:
     )
 
 
-class Tail:
-    """Reads the log as it grows, and sorts it by namespace."""
+class Audit:
+    """Reads the logs of all API servers as they grow, and sorts them by namespace and time."""
 
     def __init__(self, file: Path) -> None:
-        self._path = file
-        self._file: BinaryIO | None = None
-        self._rest = b""
+        self._tails = [_Tail(file)]
         self._by_namespace: dict[str, list[Record]] = defaultdict(list)
+
+    def add(self, file: Path) -> None:
+        """The log of another API server."""
+        self._tails.append(_Tail(file))
 
     def of(self, namespace: str) -> list[Record]:
         """All of a namespace so far."""
         self._read()
-        return self._by_namespace[namespace]
+        return sorted(self._by_namespace[namespace], key=lambda record: record.at)
 
     def forget(self, namespace: str) -> None:
         """What comes later is another plan's."""
@@ -77,18 +80,31 @@ class Tail:
         self._by_namespace.pop(namespace, None)
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        for tail in self._tails:
+            tail.close()
 
     def _read(self) -> None:
-        for line in self._lines():
+        for line in itertools.chain.from_iterable(tail.lines() for tail in self._tails):
             if _MARK not in line or b'"verb":"watch"' in line or b'"verb":"list"' in line:
                 continue
             namespace, record = parse(json.loads(line))
             if namespace.startswith(PREFIX):
                 self._by_namespace[namespace].append(record)
 
-    def _lines(self) -> Iterator[bytes]:
+
+class _Tail:
+    """The lines of one file that grows."""
+
+    def __init__(self, file: Path) -> None:
+        self._path = file
+        self._file: BinaryIO | None = None
+        self._rest = b""
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def lines(self) -> Iterator[bytes]:
         while True:
             if self._file is None:
                 self._file = self._path.open("rb")

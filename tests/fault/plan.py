@@ -22,7 +22,8 @@ CRASHES = ("kill-before", "kill-lost", "kill-after")
 """Before the write is sent on; after it took effect, its answer lost; after the operator got the answer."""
 
 WAITS = frozenset({
-    "delay", "hang", "hold", "hold-frozen", "freeze", "silent", "api-down", "rights-away", "revoke", "compete",
+    "delay", "hang", "hold", "hold-frozen", "freeze", "silent", "api-down", "rights-away", "revoke", "compete", "stale",
+    "stale-kill",
 })  # fmt: skip
 """What takes as many seconds as its value says."""
 
@@ -64,6 +65,9 @@ class Plan:
     patience: float = 240.0
     alone: bool = False
     """Touches what all namespaces share: no other plan may run meanwhile."""
+    servers: str = ""
+    """With two API servers, of which the second learns all 1.5 s late. watches: they are watched at the second, all
+    else is done at the first; turns: requests go to one and the other in turn; moved: a fault moves the operator."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)

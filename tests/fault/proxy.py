@@ -30,6 +30,9 @@ KILL_AFTER_SECONDS = 0.005
 Act = Callable[[Fault, int], Awaitable[None]]
 """What the plan does to the world, given the fault and the replica that asked."""
 
+Upstream = Callable[[str], str]
+"""The URL of the API server that gets an exchange of this name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -45,10 +48,11 @@ class Seen:
 
 
 class Proxy:
-    def __init__(self, plan: Plan, upstream: str, session: aiohttp.ClientSession, act: Act) -> None:
+    def __init__(self, plan: Plan, upstream: Upstream, session: aiohttp.ClientSession, act: Act) -> None:
         self.plan = plan
         self._upstream = upstream
         self._session = session
+        self._streams: set[Stream] = set()
         self.act = act
         self._runners: list[web.AppRunner] = []
         self._background: set[asyncio.Task[None]] = set()
@@ -89,6 +93,13 @@ class Proxy:
         """Until all that the plan does to the world has been done."""
         while self._background:
             await asyncio.wait(set(self._background))
+
+    def cut_streams(self) -> None:
+        """Every watch ends, as when the API server behind it goes."""
+        for stream in self._streams:
+            if stream.request.transport is not None:
+                stream.request.transport.abort()
+            stream.answer.close()
 
     def note(self, replica: int, on: str, number: int, path: str, status: int, did: str = "") -> None:
         self.trace.append(
@@ -175,11 +186,16 @@ class Proxy:
         if do == "limit" and fault:
             path = path.replace("limit=500", f"limit={fault.value}")
         async with self._session.request(
-            request.method, self._upstream + path, data=body or None, headers=headers
+            request.method, self._upstream(on) + path, data=body or None, headers=headers
         ) as answer:
             if on.startswith("watch") and answer.status == 200:
                 self.note(replica, on, number, request.raw_path, answer.status)
-                return await pump(self, Stream(request, answer, replica, on, fault))
+                stream = Stream(request, answer, replica, on, fault)
+                self._streams.add(stream)
+                try:
+                    return await pump(self, stream)
+                finally:
+                    self._streams.discard(stream)
             data = await answer.read()
             self.note(replica, on, number, request.raw_path, answer.status)
             if fault and do in {"kill-lost", "lose"}:

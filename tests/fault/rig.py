@@ -25,9 +25,10 @@ from devcluster import simulate
 from devcluster.api import ControlPlane
 from tests.fault import tls
 from tests.fault.admin import Admin, ApiError, until
-from tests.fault.audit import PREFIX, Tail
+from tests.fault.audit import PREFIX, Audit
 from tests.fault.mirror import Mirror
 from tests.fault.process import ROOT, Nursery
+from tests.fault.relay import Relay
 from tests.integration.controller.conftest import RULES
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -84,7 +85,10 @@ class Rig:
         )
         """From the proxies to the API server: without a certificate, so that only the operator's token counts."""
         self.mirror = Mirror(self.admin)
-        self.audit = Tail(plane.audit_log)
+        self.audit = Audit(plane.audit_log)
+        self.relay = Relay(plane.etcd_port)
+        self.second_url = ""
+        self._starting = asyncio.Lock()
         self.ca_file, self.tls = tls.make(folder)
         self._leaving: set[asyncio.Task[str]] = set()
         self.plans = itertools.count(1)
@@ -107,6 +111,21 @@ class Rig:
             labels = {"gscsync.io/schedule": schedule, "gscsync.io/trigger": trigger}
             await self._pods_do(f"{schedule}-{trigger}".lower(), simulate.as_annotations(**what), labels)
         self.mirror.start()
+
+    async def second(self, lag: float) -> None:
+        """A second API server on the same etcd, started for the first plan that asks; `lag` seconds behind."""
+        async with self._starting:
+            if not self.second_url:
+                await self.relay.start()
+                url, log = await asyncio.to_thread(self.plane.start_second_apiserver, self.relay.port)
+                self.audit.add(log)
+                # From its memory, which it fills for each custom resource only once it has heard of it.
+                remembered = "/apis/gscsync.io/v1beta1/gscsyncschedules?resourceVersion=0"
+                there = Admin(self.plane, url)
+                await until(lambda: there.call("GET", remembered), 40)
+                await there.close()
+                self.second_url = url
+        self.relay.lag = lag
 
     async def _pods_do(self, name: str, chosen: Mapping[str, str], labels: Mapping[str, str]) -> None:
         policy, binding = simulate.policy(name, "any", chosen, labels)
@@ -232,6 +251,7 @@ class Rig:
         await asyncio.gather(*self._leaving, return_exceptions=True)
         await self.mirror.stop()
         self.audit.close()
+        await self.relay.close()
         await self.admin.close()
         await self.wire.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import time
 from collections.abc import Callable, Coroutine
@@ -30,6 +31,10 @@ SHORT_LEASE = {
     "GSC_OPERATOR_LEASE_RETRY_SECONDS": "0.3",
 }
 """Where somebody waits for it to run out."""
+LAG_SECONDS = 1.5
+"""So late does the second API server learn of anything, in plans where it only lags."""
+DEAF_SECONDS = 1.0
+"""So long does it answer from the past while the operator has nobody else."""
 
 
 class Scene:
@@ -38,7 +43,7 @@ class Scene:
         self.plan = plan
         self.namespace = namespace
         self.folder = folder
-        self.proxy = Proxy(plan, rig.plane.url, rig.wire, self.act)
+        self.proxy = Proxy(plan, self._server, rig.wire, self.act)
         self.operators: list[Operator] = []
         self.marks: dict[str, Object] = {}
         """Schedules as they were made, by what the workload calls them."""
@@ -46,10 +51,23 @@ class Scene:
         self._token = ""
         self._ports: list[int] = []
         self._doings: set[asyncio.Task[None]] = set()
+        self._moved = False
+        self._turns = itertools.count()
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
+    def _server(self, on: str) -> str:
+        """Which API server gets an exchange of this name."""
+        second = {
+            "watches": on.startswith("watch"),
+            "turns": next(self._turns) % 2 == 1,
+            "moved": self._moved,
+        }
+        return self.rig.second_url if second.get(self.plan.servers) else self.rig.plane.url
+
     async def open(self) -> None:
+        if self.plan.servers:
+            await self.rig.second(0.0 if self.plan.servers == "moved" else LAG_SECONDS)
         self._token = await self.rig.token(self.namespace)
         for replica in range(1, self.plan.replicas + 1):
             port = free_port()
@@ -202,6 +220,8 @@ class Scene:
                 operator.freeze()
                 await asyncio.sleep(seconds)
                 operator.thaw()
+            case "stale" | "stale-kill":
+                await self._move(seconds, operator if fault.do == "stale-kill" else None)
             case "api-down":
                 self.proxy.down = True
                 await asyncio.sleep(seconds)
@@ -233,6 +253,19 @@ class Scene:
         task = asyncio.create_task(work)
         self._doings.add(task)
         task.add_done_callback(self._doings.discard)
+
+    async def _move(self, seconds: float, killed: Operator | None) -> None:
+        """The second API server hears nothing for so long; then the operator has only that one, and later it hears again."""
+        self.rig.relay.hold()
+        try:
+            await asyncio.sleep(seconds)
+            self._moved = True
+            self.proxy.cut_streams()
+            if killed is not None:
+                await killed.kill()
+            await asyncio.sleep(DEAF_SECONDS)
+        finally:
+            self.rig.relay.release()
 
     async def _without_rights(self, seconds: float) -> None:
         base = f"{RBAC}/namespaces/{self.namespace}"

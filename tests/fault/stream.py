@@ -21,7 +21,7 @@ PATIENCE = 8.0
 BIG = 2 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Stream:
     request: web.Request
     answer: aiohttp.ClientResponse

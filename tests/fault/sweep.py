@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from tests.fault import faketime
-from tests.fault.families import clock, crash, load, outage, replicas, requests, upheaval, watch
+from tests.fault.families import clock, crash, load, outage, replicas, requests, stale, upheaval, watch
 from tests.fault.plan import Plan
 from tests.fault.report import RESULTS, begin, record, table
 from tests.fault.rig import Rig, a_rig
@@ -37,6 +37,7 @@ FAMILIES: Mapping[str, Family] = {
     "requests": requests.plans,
     "outage": outage.plans,
     "replicas": replicas.plans,
+    "stale": stale.plans,
     "clock": clock.plans,
     "upheaval": upheaval.plans,
     "load": load.plans,
