@@ -240,7 +240,9 @@ class App:
     def _refresh(self) -> None:
         facts = self.facts()
         queues = self.scheduler.queues
-        self.metrics.policy(self.switch.policy, queues.running(), queues.waiting())
+        # Who does not serve hears no more of who got a place; running Jobs are seen by every replica.
+        waiting = queues.waiting() if self.term.serves() else {}
+        self.metrics.policy(self.switch.policy, queues.running(), waiting)
         self.metrics.queue(self.scheduler.pending())
         self.metrics.leader.set(int(facts.leading))
         self.metrics.skew.set(self.skew.seconds)

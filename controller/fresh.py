@@ -15,13 +15,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from controller.cluster.port import ClusterError
-from controller.intake import read_jobs_of, read_schedule, read_schedules
+from controller.intake import read_job, read_jobs_of, read_schedule, read_schedules
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from controller.cluster.port import Cluster
-    from controller.model.status import Status
+    from controller.model.status import ActiveLaunch, Status
     from controller.observe.metrics import Metrics
     from controller.table import Entry, Table
 
@@ -45,8 +45,13 @@ class Fresh:
         metrics: Metrics,
         compared: Callable[[], bool],
         status_of: Callable[[Entry], Status],
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
-        """`status_of` tells the status that is decided on: what is still to be written of it included."""
+        """`status_of` tells the status that is decided on: what is still to be written of it included.
+
+        `alive` is called after each part that was read: a turn may read for minutes from a busy API server.
+        """
+        self._alive = alive
         self._cluster = cluster
         self._table = table
         self._metrics = metrics
@@ -74,7 +79,8 @@ class Fresh:
                 return read
             uids = {entry.schedule.uid for entry in missing}
             whole = [entry for entry in read if entry.schedule.uid not in uids]
-            return whole + await self._statuses(namespace, missing)
+            missing = await self._statuses(namespace, missing)
+            return whole + await self._in_parts(namespace, missing, 1, self._by_name)
 
     async def _statuses(self, namespace: str, entries: list[Entry]) -> list[Entry]:
         if len(entries) > FEW:
@@ -95,6 +101,7 @@ class Fresh:
             part = entries[start : start + size]
             try:
                 await ask(namespace, part)
+                self._alive()
             except ClusterError as error:
                 self._metrics.failed("list")
                 log.warning(
@@ -112,6 +119,13 @@ class Fresh:
     async def _jobs(self, namespace: str, part: list[Entry]) -> None:
         await read_jobs_of(self._cluster, self._table, namespace, [entry.schedule for entry in part])
 
+    async def _by_name(self, namespace: str, part: list[Entry]) -> None:
+        """A Job that no list shows may have lost its labels: it is gone only when its name says so, too."""
+        for known in part:
+            entry = self._table.entry(known.schedule.uid)
+            for launch in self._missing(entry) if entry is not None else ():
+                await read_job(self._cluster, self._table, namespace, launch.job_name, launch.job_uid)
+
     async def _status(self, _namespace: str, part: list[Entry]) -> None:
         for entry in part:
             await read_schedule(self._cluster, self._table, entry)
@@ -120,5 +134,8 @@ class Fresh:
         await read_schedules(self._cluster, self._table, namespace)
 
     def _misses_a_job(self, entry: Entry) -> bool:
+        return bool(self._missing(entry))
+
+    def _missing(self, entry: Entry) -> list[ActiveLaunch]:
         there = {job.name for job in self._table.jobs_of(entry.schedule.uid)}
-        return any(launch.job_name not in there for launch in self._status_of(entry).active)
+        return [launch for launch in self._status_of(entry).active if launch.job_name not in there]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from controller.cluster.port import NotFound, job_exists
+from controller.cluster.port import NotFound, find_job
 from controller.model import names
 from controller.model.parse import parse_schedule
 from controller.model.parse_job import parse_job, parse_pod
@@ -93,6 +93,16 @@ async def read_jobs(cluster: Cluster, table: Table, namespace: str) -> int:
     return table.drop_absent_jobs(before, seen)
 
 
+async def read_job(cluster: Cluster, table: Table, namespace: str, name: str, uid: str) -> bool:
+    """Get this one into the table by its name; False when it is gone. Raises ClusterError."""
+    body = await find_job(cluster, namespace, name, uid)
+    job = parse_job(body) if body is not None else None
+    if job is None:
+        return False
+    table.put_job(job, proven=True)
+    return True
+
+
 async def read_jobs_of(
     cluster: Cluster, table: Table, namespace: str, schedules: Collection[Schedule]
 ) -> None:
@@ -104,7 +114,7 @@ async def read_jobs_of(
     before = [job for schedule in schedules for job in table.jobs_of(schedule.uid)]
     seen = await _take_in(cluster.list_jobs(namespace, labels), table, job_news)
     for job in before:
-        if job.uid not in seen and not await job_exists(cluster, job.namespace, job.name, job.uid):
+        if job.uid not in seen and not await read_job(cluster, table, job.namespace, job.name, job.uid):
             table.drop_job(job.uid)
     await _take_in(cluster.list_pods(namespace, labels), table, pod_news)
 

@@ -46,7 +46,7 @@ class Pods:
             newest = known.facts.updated(facts)
             if newest == known.facts:
                 if newest.uid == facts.uid:
-                    self._put(job_uid, replace(known, version=version))
+                    self._put(job_uid, Pod(newest, version))
                 return False
         self._put(job_uid, Pod(newest, version))
         return True

@@ -83,7 +83,7 @@ class Scheduler:
         self._carrier = Carrier(
             table, launcher, metrics, clock, self._alarms, Pace(start_rate, clock), max_in_flight, policy
         )
-        self._fresh = Fresh(cluster, table, metrics, compared, self._carrier.owed.base)
+        self._fresh = Fresh(cluster, table, metrics, compared, self._carrier.owed.base, self._lives)
         self._offset = self._wall_offset()
         self._was_held = ""
         self._policy = policy
@@ -91,7 +91,7 @@ class Scheduler:
         self.queues = Queues(table, policy)
         self.later = LATER
         self.last_turn = clock.monotonic()
-        """The last sign of life: a turn was over, or a create of a long one was answered."""
+        """The last sign of life: a turn was over, or of a long one a part was read or a create was answered."""
         self.turns = 0
         self._deciding = 0
         self._hands = Hands(table)
@@ -171,6 +171,7 @@ class Scheduler:
         # One mode for the whole turn, so that each create can be told whether it is still the one.
         site = replace(self._site, mode=self._policy().mode)
         works, unsure = await self._decide_all(uids, held, site, fresh=False)
+        sure: list[str] = []
         if unsure:
             read = await self._fresh.read(unsure)
             asked = [entry.schedule.uid for entry in unsure]
@@ -181,7 +182,13 @@ class Scheduler:
             works += (await self._decide_all(sure, held, site, fresh=True))[0]
         works, full = self.queues.split(works, self._now())
         if full:
-            works += (await self._decide_all(full, held, site, fresh=True, queued=full))[0]
+            read_anew = set(sure)
+            for fresh in (True, False):  # who would replace what runs has read nothing yet
+                again = [uid for uid in full if (uid in read_anew) is fresh]
+                made, unsure = await self._decide_all(again, held, site, fresh=fresh, queued=full)
+                works += made
+                for entry in unsure:  # something came in between: decided in the next turn
+                    self._table.touch(entry.schedule.uid)
         created = await asyncio.gather(*(self._create(work, site.mode) for work in works))
         crowd = sum(work.decision.launch is not None for work in works)
         for work in created:
@@ -191,10 +198,13 @@ class Scheduler:
     async def _create(self, work: Work, mode: Mode) -> Work | None:
         created = await self._carrier.create(work, mode)
         if created is not None and work.decision.launch is not None:
-            # It was answered. The turn may have thousands to go, and whoever asks how we are must not end it for that.
-            self.last_turn = self._clock.monotonic()
+            self._lives()
             self.queues.forget(work.entry.schedule.uid)
         return created
+
+    def _lives(self) -> None:
+        """The turn may have thousands to go, and whoever asks how we are must not end it for that."""
+        self.last_turn = self._clock.monotonic()
 
     def _set_back(self, uid: str, why: str, *, longest: float = LONGEST_SETBACK) -> None:
         """It cannot be decided now."""

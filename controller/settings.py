@@ -55,6 +55,20 @@ class Settings(BaseSettings):
     """Further variables of the sync pods, such as a proxy or another base URL."""
     sync_node_selector: dict[str, str] = {}
     sync_tolerations: list[dict[str, Any]] = []
+    sync_affinity: dict[str, Any] = {}
+    sync_topology_spread_constraints: list[dict[str, Any]] = []
+    sync_priority_class: str = ""
+    sync_pod_labels: dict[str, str] = {}
+    """Further ones of the sync pods, as the annotations; the operator's own beat them."""
+    sync_pod_annotations: dict[str, str] = {}
+    sync_run_as_fixed_user: bool = True
+    """False: the cluster gives the sync pods user and group; they are not root either way."""
+    sync_ca_config_map: str = ""
+    """In the namespace of each schedule, with more certificate authorities for the sync to trust; empty: none."""
+    sync_ca_key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]{1,253}$")] = "ca.crt"
+    sync_ca_google: bool = True
+    sync_ca_postgres: bool = True
+    """Trust them towards databases whose Secret has no `ca.crt`."""
     sync_default_resources: dict[str, dict[str, str]] = DEFAULT_RESOURCES
     sync_max_resources: dict[str, str] = {"cpu": "2", "memory": "2Gi"}
     """Nothing a schedule asks for may exceed these."""

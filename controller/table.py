@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from controller.model.job import JobState
 from controller.pods import Pods
 
 if TYPE_CHECKING:
@@ -144,7 +145,10 @@ class Table:
             del self._uid_of[entry.schedule.key]
         self.touch(uid)
 
-    def put_job(self, job: JobRecord, *, wake: bool = True) -> bool:
+    def put_job(self, job: JobRecord, *, wake: bool = True, proven: bool = False) -> bool:
+        """Return True when it is news. `proven`: it was asked for after it seemed gone, and is there."""
+        if proven:
+            self._dead.pop(job.uid, None)
         if job.uid in self._dead:
             return False
         known = self._jobs.get(job.uid)
@@ -196,7 +200,12 @@ class Table:
         )
 
     def job_uids(self, namespace: str = "") -> frozenset[str]:
-        return frozenset(uid for uid, job in self._jobs.items() if namespace in {"", job.namespace})
+        """Without those that go on and that no list shows; such a one is asked for by its name until it has ended."""
+        return frozenset(
+            uid
+            for uid, job in self._jobs.items()
+            if namespace in {"", job.namespace} and not (job.unlabelled and job.state is JobState.ACTIVE)
+        )
 
     def pod_uids(self, namespace: str = "") -> frozenset[tuple[str, str]]:
         """(Job UID, pod UID) of pods not known to be gone."""

@@ -29,7 +29,7 @@ from controller.act.status_writer import StatusWriter
 from controller.clock import ManualClock
 from controller.cluster.memory import EVENT, JOB, POD, SCHEDULE, Fault, MemoryCluster
 from controller.intake import job_news, pod_news, schedule_news
-from controller.model.names import GROUP
+from controller.model.names import GROUP, LABEL_MANAGED_BY, MANAGED_BY
 from controller.model.policy import Policy
 from controller.model.status import Status
 from controller.model.status_io import read_status
@@ -105,9 +105,17 @@ class Kit:
             start_rate=_NO_PACE,
             compared=lambda: self.compared,
         )
+        self._shown: set[str] = set()
         self.cluster.subscribers[:] = [self._see]
 
     def _see(self, kind: str, what: str, body: Body) -> None:
+        """As the watch shows it, which selects Jobs and pods by our label: one that loses it is told of as deleted."""
+        uid, labels = body["metadata"]["uid"], body["metadata"].get("labels") or {}
+        if kind in (JOB, POD) and labels.get(LABEL_MANAGED_BY) != MANAGED_BY:
+            if uid not in self._shown:
+                return
+            what = "DELETED"
+        self._shown.add(uid)
         news = {SCHEDULE: schedule_news, JOB: job_news, POD: pod_news}.get(kind)
         if news:
             news(body, deleted=what == "DELETED").put(self.table)
@@ -184,7 +192,7 @@ class Kit:
             "metadata": {
                 "name": f"{meta['name']}-x",
                 "namespace": meta["namespace"],
-                "labels": meta["labels"],
+                "labels": job["spec"]["template"]["metadata"]["labels"],
                 "ownerReferences": [owner],
             },
             "status": {

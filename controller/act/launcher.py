@@ -21,7 +21,7 @@ from controller.cluster.port import (
     NotFound,
     Refused,
     Unavailable,
-    job_exists,
+    find_job,
 )
 from controller.decide.decide import after_create
 from controller.model.decision import CreateResult
@@ -147,14 +147,14 @@ class Launcher:
         except (Refused, NotFound) as error:
             # NotFound: the namespace is being deleted. A 429 is neither: the server is busy, and to tell it in a status is one more write.
             return CreateResult.REFUSED, None, str(error)[:512]
-        return CreateResult.CREATED, _record(answer), ""
+        return CreateResult.CREATED, _record(answer, launch), ""
 
     async def _whose(self, launch: Launch, schedule: Schedule) -> tuple[CreateResult, JobRecord | None, str]:
         """Ours is what our schedule owns and names this very launch of this run; all else is somebody else's."""
         body = await self._cluster.get_job(schedule.namespace, launch.job_name)
         job = parse_job(body)
         if job is not None and job.is_launch(schedule.uid, launch.run_id, launch.launch):
-            return CreateResult.ADOPTED, job, ""
+            return CreateResult.ADOPTED, _known(job, launch), ""
         owner = next(
             (
                 f"{ref.get('kind')} '{ref.get('name')}'"
@@ -175,19 +175,25 @@ class Launcher:
             await self._cluster.delete_job(namespace, name, uid)
         except (NotFound, Conflict) as error:
             # Gone already, or another object took the name. Were it only said so, it would run on with nobody to end it.
-            if await job_exists(self._cluster, namespace, name, uid):
+            if await find_job(self._cluster, namespace, name, uid) is not None:
                 raise Unavailable(f"Job {name} is still there: {error}"[:512]) from error
             self._table.drop_job(uid)
         else:
             self._table.condemn_job(uid)
 
 
-def _record(answer: Body) -> JobRecord:
+def _record(answer: Body, launch: Launch) -> JobRecord:
     job = parse_job(answer)
     if job is None:
-        # An admission webhook took our labels off: without them the watch is blind, so nothing may go on as if.
-        raise Refused("the Job was stored without our labels: some admission webhook removes them")
-    return job
+        raise Unavailable("the API server's answer to a create is no Job")
+    return _known(job, launch)
+
+
+def _known(job: JobRecord, launch: Launch) -> JobRecord:
+    """Some admission webhook may have taken our labels off: what they said is known all the same."""
+    if job.run_id:
+        return job
+    return job.known_as(launch.run_id, launch.slot, launch.trigger, launch.attempt, launch.launch)
 
 
 __all__ = ["ClusterError", "Done", "Launcher", "Work"]

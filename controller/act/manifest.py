@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from contract.run_spec import Trigger, unix_minutes
-from controller.act.pod import CONTAINER, GRACE_SECONDS, pod_spec
+from controller.act.pod import CONTAINER, pod_spec
 from controller.act.work_order import shards_of
 from controller.model import names
+from controller.model.job import GRACE_SECONDS
 from controller.model.parameters import Parameters, write_parameters
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ def job(launch: Launch, schedule: Schedule, settings: Settings) -> dict[str, Any
             "ttlSecondsAfterFinished": spec.history.max_age_seconds,
             "template": {
                 "metadata": {
-                    "labels": labels,
-                    "annotations": {"kubectl.kubernetes.io/default-container": CONTAINER},
+                    "labels": settings.sync_pod_labels | labels,
+                    "annotations": settings.sync_pod_annotations
+                    | {"kubectl.kubernetes.io/default-container": CONTAINER},
                 },
                 "spec": pod_spec(launch, schedule, spec, settings),
             },

@@ -1,7 +1,7 @@
 """Pod: what runs in a Job: one container of the sync image that passes `restricted` and cannot reach the API server.
 
-It gets its work order in its environment and its credentials as files, only the keys named, each volume optional: a
-missing Secret is reported by the sync for its workspace alone instead of keeping the pod from starting.
+It gets its work order in its environment and its credentials as files, only the keys named, each Secret optional: a
+missing one is reported by the sync for its workspace alone instead of keeping the pod from starting.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from contract.run_summary import PATH_VARIABLE
 from controller.act.quantity import resources
 from controller.act.work_order import (
     CREDENTIAL_FILE,
-    GRACE_SECONDS,
     MOUNTS,
     OAUTH_KEYS,
     places_of,
     run_spec,
 )
+from controller.model.job import GRACE_SECONDS
 from controller.model.schedule import SecretKey
 
 if TYPE_CHECKING:
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from controller.model.schedule import OAuthSecret, Schedule, Spec
     from controller.settings import Settings
 
-__all__ = ["CONTAINER", "GRACE_SECONDS", "pod_spec"]
-
 USER_ID = 65_532
+FIXED_USER = {"runAsUser": USER_ID, "runAsGroup": USER_ID, "fsGroup": USER_ID}
 SECRET_MODE = 0o440
 """Readable by the group of the pod alone, which `fsGroup` makes the sync's own."""
 TERMINATION_PATH = "/dev/termination-log"
@@ -41,6 +40,8 @@ IDENTITY_FOLDER, IDENTITY_FILE = f"{MOUNTS}/identity", "token"
 IDENTITY_VARIABLE = "GSC_SYNC_IDENTITY_TOKEN_PATH"
 IDENTITY_SECONDS = 3600
 """How long an identity token is good for; the kubelet writes a new one at four fifths of it."""
+CA_FOLDER, CA_FILE = f"{MOUNTS}/ca-bundle", "ca.crt"
+CA_OF_GOOGLE, CA_OF_POSTGRES = "GSC_SYNC_CA_FILE", "PGSSLROOTCERT"
 
 
 def pod_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, Any]:
@@ -58,6 +59,9 @@ def pod_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
     if _has_identity(spec, settings):
         volumes.append(_identity_volume(settings.sync_identity_token_audience))
         mounts.append({"name": "identity", "mountPath": IDENTITY_FOLDER, "readOnly": True})
+    if settings.sync_ca_config_map:
+        volumes.append(_ca_volume(settings))
+        mounts.append({"name": "ca-bundle", "mountPath": CA_FOLDER, "readOnly": True})
     mounts.append({"name": "tmp", "mountPath": "/tmp"})  # noqa: S108 - a volume of the pod's own
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -66,9 +70,7 @@ def pod_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": USER_ID,
-            "runAsGroup": USER_ID,
-            "fsGroup": USER_ID,
+            **(FIXED_USER if settings.sync_run_as_fixed_user else {}),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [
@@ -101,6 +103,12 @@ def pod_spec(launch: Launch, schedule: Schedule, spec: Spec, settings: Settings)
         pod["nodeSelector"] = dict(settings.sync_node_selector)
     if settings.sync_tolerations:
         pod["tolerations"] = [dict(toleration) for toleration in settings.sync_tolerations]
+    if settings.sync_affinity:
+        pod["affinity"] = dict(settings.sync_affinity)
+    if settings.sync_topology_spread_constraints:
+        pod["topologySpreadConstraints"] = [dict(each) for each in settings.sync_topology_spread_constraints]
+    if settings.sync_priority_class:
+        pod["priorityClassName"] = settings.sync_priority_class
     return pod
 
 
@@ -108,7 +116,8 @@ def _environment(launch: Launch, schedule: Schedule, spec: Spec, settings: Setti
     identity = (
         {IDENTITY_VARIABLE: f"{IDENTITY_FOLDER}/{IDENTITY_FILE}"} if _has_identity(spec, settings) else {}
     )
-    further = {name: value for name, value in settings.sync_env.items() if name not in RESERVED} | identity
+    by_hand = {name: value for name, value in settings.sync_env.items() if name not in RESERVED}
+    further = _authorities(settings) | by_hand | identity
     return [
         {
             "name": ENVIRONMENT_VARIABLE,
@@ -150,6 +159,20 @@ def _identity_volume(audience: str) -> dict[str, Any]:
         "name": "identity",
         "projected": {"defaultMode": SECRET_MODE, "sources": [{"serviceAccountToken": token}]},
     }
+
+
+def _authorities(settings: Settings) -> dict[str, str]:
+    """Where the sync and libpq look for them."""
+    if not settings.sync_ca_config_map:
+        return {}
+    trusting = {CA_OF_GOOGLE: settings.sync_ca_google, CA_OF_POSTGRES: settings.sync_ca_postgres}
+    return {name: f"{CA_FOLDER}/{CA_FILE}" for name, trusts in trusting.items() if trusts}
+
+
+def _ca_volume(settings: Settings) -> dict[str, Any]:
+    """Not optional: libpq would go on without verifying where the file is not there."""
+    items = [{"key": settings.sync_ca_key, "path": CA_FILE}]
+    return {"name": "ca-bundle", "configMap": {"name": settings.sync_ca_config_map, "items": items}}
 
 
 def _items(source: SecretKey | OAuthSecret) -> dict[str, str]:

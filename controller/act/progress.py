@@ -84,7 +84,9 @@ def only_launched(before: Status, decision: Decision) -> bool:
 
 def only_started(before: Status, after: Status) -> bool:
     """Whether all there is to write is that a container started."""
-    return before != after and _unstarted(before) == _unstarted(after)
+    if replace(before, conditions=()) == replace(after, conditions=()):
+        return False  # a condition says something else, such as another mode of the kill switch
+    return _unstarted(before) == _unstarted(after)
 
 
 def _unstarted(status: Status) -> Status:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from contract import Destination, Limits, PropertyFilter, RunSpec, Trigger, Window, Workspace
 from controller.decide import gates
+from controller.model.job import GRACE_SECONDS
 from controller.model.schedule import Ambient, SecretKey
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from controller.model.schedule import OAuthSecret, Schedule, Spec, WorkspaceSpec
     from controller.settings import Settings
 
-GRACE_SECONDS = 30
 MOUNTS = "/var/run/gsc-sync"
 CREDENTIAL_FILE = "credentials"
 OAUTH_KEYS = ("client_id", "client_secret", "refresh_token")

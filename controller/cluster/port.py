@@ -125,10 +125,10 @@ class Cluster(Protocol):
     async def close(self) -> None: ...
 
 
-async def job_exists(cluster: Cluster, namespace: str, name: str, uid: str) -> bool:
-    """Whether this very Job is there, and not another one of its name. Raises ClusterError when nobody can say."""
+async def find_job(cluster: Cluster, namespace: str, name: str, uid: str) -> Body | None:
+    """Find this very Job, and not another one of its name; None when it is gone. Raises ClusterError when nobody can say."""
     try:
         body = await cluster.get_job(namespace, name)
     except NotFound:
-        return False
-    return str((body.get("metadata") or {}).get("uid")) == uid
+        return None
+    return body if str((body.get("metadata") or {}).get("uid")) == uid else None

@@ -22,9 +22,7 @@ from controller.model.decision import EventReason, Launch
 from controller.model.names import job_name, run_id_of_slot
 from controller.model.policy import Mode
 from controller.model.schedule import CatchUpPolicy, ConcurrencyPolicy, Spec
-from controller.model.status import RUNS_LIMIT, CurrentRun, Outcome, RunState
-
-WAITING_LIMIT = 4
+from controller.model.status import RUNS_LIMIT, WAITING_LIMIT, CurrentRun, Outcome, RunState
 
 
 def admit(draft: Draft, cron: Cron | None, *, held: str, queued: str, fresh: bool) -> bool:
@@ -38,10 +36,11 @@ def admit(draft: Draft, cron: Cron | None, *, held: str, queued: str, fresh: boo
     ask = manual.open_ask(draft, refusal=refusal)
     slots = Due() if why_not else _due(draft, cron, spec)
     if ask is not None or slots.slot is not None:
-        why = _no_room(draft, spec, asked=ask is not None)
+        why = _no_room(draft, spec, asked=ask is not None, queued=queued)
         if why:
             _wait(draft, slots, ask, why)
-            if spec.concurrency is ConcurrencyPolicy.REPLACE and draft.site.mode is not Mode.DRAIN:
+            may_start = draft.site.mode is not Mode.DRAIN and not queued
+            if spec.concurrency is ConcurrencyPolicy.REPLACE and may_start:
                 _replace(draft, slots, ask)
         else:
             draft.change(waiting=())
@@ -57,7 +56,7 @@ def admit(draft: Draft, cron: Cron | None, *, held: str, queued: str, fresh: boo
     return bool(why_not) or _launch(draft, queued=queued, fresh=fresh)
 
 
-def _no_room(draft: Draft, spec: Spec, *, asked: bool) -> str:
+def _no_room(draft: Draft, spec: Spec, *, asked: bool, queued: str) -> str:
     """Why the next run cannot begin now; `asked` says that it is a person's wish."""
     status = draft.status
     if draft.site.mode is Mode.DRAIN:
@@ -70,6 +69,8 @@ def _no_room(draft: Draft, spec: Spec, *, asked: bool) -> str:
         return f"for one of {len(status.runs)} runs" if len(status.runs) >= RUNS_LIMIT else ""
     if draft.strangers:
         return f"for Job {draft.strangers[0]} to end"
+    if running is not None and queued:
+        return f"because {queued}"
     if running is not None:
         what = f"run {running.run_id}, launch {running.launch}"
         return f"until {what} is gone" if spec.concurrency is ConcurrencyPolicy.REPLACE else f"for {what}"
@@ -186,7 +187,11 @@ def _came_in_time(draft: Draft, slots: Due) -> list[str]:
 
 def _replace(draft: Draft, slots: Due, ask: manual.Ask | None) -> None:
     """What runs is to end. The next decision deletes it, the one after that launches what waits."""
-    by = ask.run_id if ask is not None else run_id_of_slot(slots.slot) if slots.slot else ""
+    slot = ask.run.slot if ask is not None else slots.slot
+    if slot is None or all(item.doomed for item in draft.status.active):
+        return
+    draft.replaces = slot
+    by = ask.run_id if ask is not None else run_id_of_slot(slot)
     draft.change(
         active=tuple(
             item

@@ -22,7 +22,7 @@ from controller.model.job import JobRecord, JobState
 from controller.model.names import is_run_of_token, job_name, run_id_of_creation, slot_of_minutes
 from controller.model.parameters import Parameters
 from controller.model.schedule import CatchUp, Schedule
-from controller.model.status import CurrentRun, RunState
+from controller.model.status import CurrentRun, RunState, Status
 
 _AHEAD = timedelta(minutes=2)
 """A Job for a slot further ahead was not made by us, or by a clock that was wrong."""
@@ -32,15 +32,24 @@ _MAX_LAUNCH = 1_000_000
 _TRIGGERS = frozenset(Trigger)
 
 
-def ours(schedule: Schedule, jobs: Iterable[JobRecord]) -> list[JobRecord]:
-    """The Jobs that this very object controls, oldest first.
+def ours(schedule: Schedule, jobs: Iterable[JobRecord], status: Status) -> list[JobRecord]:
+    """The Jobs that this very object controls, oldest first. An active one that lost its labels is known by its name.
 
     Creation times have whole seconds; of two Jobs of one second the one that has ended was there first.
     """
-    mine = (job for job in jobs if job.owner_uid == schedule.uid and job.run_id)
+    mine = (job if job.run_id else _by_name(job, status) for job in jobs if job.owner_uid == schedule.uid)
     return sorted(
-        mine, key=lambda job: (job.created_at, job.state is JobState.ACTIVE, job.launch, job.run_id)
+        (job for job in mine if job.run_id),
+        key=lambda job: (job.created_at, job.state is JobState.ACTIVE, job.launch, job.run_id),
     )
+
+
+def _by_name(job: JobRecord, status: Status) -> JobRecord:
+    for launch in status.active:
+        run = status.run(launch.run_id)
+        if launch.job_name == job.name and run is not None:
+            return job.known_as(run.run_id, run.slot, run.trigger, launch.attempt, launch.launch)
+    return job
 
 
 def genuine(schedule: Schedule, job: JobRecord) -> bool:

@@ -10,28 +10,47 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from typing import NamedTuple
 
 from controller.decide.gates import elsewhere, paused
 from controller.model import bounds
 from controller.model.bounds import read_summary
 from controller.model.codec import format_moment
 from controller.model.policy import Site
-from controller.model.schedule import Schedule
+from controller.model.schedule import ConcurrencyPolicy, Schedule
 from controller.model.status import Condition, ConditionType, CurrentRun, Outcome, RunState, Status
 
+STUCK, UNLABELLED = "JobStuckTerminating", "JobLabelsRemoved"
 _GOOD = (Outcome.SUCCEEDED, Outcome.PARTIALLY_SUCCEEDED)
 _PACIFIC_MIDNIGHT = time(8, tzinfo=UTC)
 """Midnight in Pacific standard time: the end of a Search Console day, an hour early in summer."""
 
 
+class Hindrance(NamedTuple):
+    """What is wrong with a Job, as a condition says it."""
+
+    reason: str
+    message: str
+
+
 def conditions(
-    schedule: Schedule, status: Status, now: datetime, site: Site, *, problem: str = "", held: str = ""
+    schedule: Schedule,
+    status: Status,
+    now: datetime,
+    site: Site,
+    *,
+    problem: str = "",
+    held: str = "",
+    hindrance: Hindrance | None = None,
 ) -> tuple[Condition, ...]:
-    """The six conditions. `problem` is what is wrong with the spec, `held` why nothing may be launched now."""
+    """The six conditions.
+
+    `problem` is what is wrong with the spec, `held` why nothing may be launched now, `hindrance` what is wrong with a Job.
+    """
     answers = {
-        ConditionType.READY: _ready(schedule, status, site, problem, held),
+        ConditionType.READY: _ready(schedule, status, site, problem, held, hindrance),
         ConditionType.SUSPENDED: _suspended(schedule, site),
-        ConditionType.RECONCILING: _reconciling(schedule, status, site, problem, held),
+        ConditionType.RECONCILING: _reconciling(schedule, status, site, problem, held, hindrance),
         ConditionType.STALLED: ("True", "InvalidSpec", _sentence(problem))
         if problem
         else ("False", "AsExpected", ""),
@@ -57,9 +76,13 @@ def stale_at(schedule: Schedule, status: Status) -> datetime | None:
 Answer = tuple[str, str, str]
 
 
-def _ready(schedule: Schedule, status: Status, site: Site, problem: str, held: str) -> Answer:
+def _ready(
+    schedule: Schedule, status: Status, site: Site, problem: str, held: str, hindrance: Hindrance | None
+) -> Answer:
     if problem:
         return "False", "InvalidSpec", _sentence(problem)
+    if hindrance and hindrance.reason == STUCK and _waits_for_all(schedule, site):
+        return "False", *hindrance
     if held:
         return "False", "Held", _sentence(f"no launches now: {held}")
     run = status.current
@@ -73,6 +96,12 @@ def _ready(schedule: Schedule, status: Status, site: Site, problem: str, held: s
         return "True", "Serving", _progress(schedule, run)
     following = f"Next run at {format_moment(status.next_slot)}." if status.next_slot else "No next run."
     return "True", "Serving", following
+
+
+def _waits_for_all(schedule: Schedule, site: Site) -> bool:
+    """Whether it would launch, were it not for a launch that does not end: with `Allow` others go beside it."""
+    spec = schedule.spec
+    return spec is not None and not paused(spec, site) and spec.concurrency is not ConcurrencyPolicy.ALLOW
 
 
 def _progress(schedule: Schedule, run: CurrentRun) -> str:
@@ -102,7 +131,11 @@ def _suspended(schedule: Schedule, site: Site) -> Answer:
     return "False", "NotSuspended", ""
 
 
-def _reconciling(schedule: Schedule, status: Status, site: Site, problem: str, held: str) -> Answer:
+def _reconciling(
+    schedule: Schedule, status: Status, site: Site, problem: str, held: str, hindrance: Hindrance | None
+) -> Answer:
+    if hindrance and not problem:
+        return "True", *hindrance
     if held:
         return "True", "Held", _sentence(held)
     run = status.current
@@ -165,10 +198,17 @@ def _sentence(text: str) -> str:
 
 
 def settle(
-    schedule: Schedule, status: Status, now: datetime, site: Site, *, problem: str = "", held: str = ""
+    schedule: Schedule,
+    status: Status,
+    now: datetime,
+    site: Site,
+    *,
+    problem: str = "",
+    held: str = "",
+    hindrance: Hindrance | None = None,
 ) -> Status:
     """The status with its conditions and generation brought up to date."""
-    made = conditions(schedule, status, now, site, problem=problem, held=held)
+    made = conditions(schedule, status, now, site, problem=problem, held=held, hindrance=hindrance)
     return replace(status, conditions=made, observed_generation=schedule.generation)
 
 

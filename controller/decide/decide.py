@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from controller.decide import adopt, epoch, manual
+from controller.decide import adopt, epoch, hindrance, manual
 from controller.decide.admit import admit
 from controller.decide.cancel import cancel
 from controller.decide.conditions import hold, settle
@@ -60,7 +60,7 @@ def decide(
         return Decision(status=status)
     ask_again = Decision(status=status, needs_fresh_jobs=True)
     draft = Draft(schedule, status, now, site)
-    mine = adopt.ours(schedule, jobs)
+    mine = adopt.ours(schedule, jobs, status)
     cron, problem = epoch.cron_of(schedule, site)
     if held:
         # Deadlines, slots, epochs: all would be decided for another time, and a running Job ended for nothing.
@@ -98,7 +98,8 @@ def decide(
         return ask_again
     serving = cron is not None and schedule.spec is not None and not paused(schedule.spec, site)
     draft.change(next_slots=_next_slots(cron, max(now, schedule.created_at)) if cron and serving else ())
-    draft.status = settle(schedule, draft.status, now, site, problem=problem, held=held)
+    hindered = hindrance.find(draft, mine)
+    draft.status = settle(schedule, draft.status, now, site, problem=problem, held=held, hindrance=hindered)
     at = now + AGAIN if first_visit else wake_at(schedule, draft.status, mine, now, site)
     return replace(draft.decision(), wake_at=at)
 
@@ -144,7 +145,11 @@ def after_create(
             draft.notice(
                 EventReason.LAUNCH_FAILED, f"Job {launch.job_name} was refused: {message}", warning=True
             )
-    draft.status = settle(schedule, draft.status, now, site, problem=problem)
+    # Its other Jobs are not looked at here: what was said of them a moment ago stands.
+    hindered = hindrance.told(decision.status)
+    if hindered is None and job is not None and job.unlabelled:
+        hindered = hindrance.say(draft, hindrance.unlabelled(job))
+    draft.status = settle(schedule, draft.status, now, site, problem=problem, hindrance=hindered)
     made = draft.decision()
     return replace(
         decision,
@@ -165,7 +170,7 @@ def _settle(draft: Draft, mine: list[JobRecord], *, fresh: bool) -> bool:
                 return False
             draft.judge(active, vanished(active, draft.now))
             continue
-        if lacks_facts(job, active) and not fresh:
+        if (job.unlabelled or lacks_facts(job, active)) and not fresh:
             return False
         ended = verdict(job, active, draft.now)
         if ended is not None:

@@ -74,6 +74,7 @@ class Draft:
         self.now = now
         self.at = now.replace(microsecond=0)
         self.launch: Launch | None = None
+        self.replaces: datetime | None = None
         self.deletions: list[JobDeletion] = []
         self.notices: list[Notice] = []
         self.notes: list[DecisionNote] = []
@@ -125,6 +126,7 @@ class Draft:
         return Decision(
             status=self.status,
             launch=self.launch,
+            replaces=self.replaces,
             deletions=tuple(self.deletions),
             notices=tuple(self.notices),
             notes=tuple(self.notes),

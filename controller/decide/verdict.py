@@ -12,13 +12,11 @@ from datetime import datetime, timedelta
 
 from contract import ExitCode, RunSummary, State
 from controller.model.bounds import MAX_MESSAGE, MAX_REASON, read_summary
-from controller.model.job import Disruption, JobRecord, JobState, PodFacts, Trouble
+from controller.model.job import GRACE_SECONDS, Disruption, JobRecord, JobState, PodFacts, Trouble
 from controller.model.schedule import Spec
 from controller.model.status import ActiveLaunch, Outcome
 from controller.model.text import cut
 
-GRACE_SECONDS = 30
-"""Between SIGTERM and SIGKILL; also the slack given to the program's timeout."""
 FACTS_GRACE = timedelta(seconds=5)
 """How long a finished Job may wait for the facts of its pod, which come by another watch."""
 _CLOCKS_DIFFER = timedelta(seconds=60)

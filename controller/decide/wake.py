@@ -10,13 +10,16 @@ from datetime import datetime, timedelta
 
 from controller.decide.conditions import stale_at
 from controller.decide.gates import paused
-from controller.decide.verdict import FACTS_GRACE, GRACE_SECONDS, limits
-from controller.model.job import JobRecord, JobState
+from controller.decide.hindrance import stuck_at
+from controller.decide.verdict import FACTS_GRACE, limits
+from controller.model.job import GRACE_SECONDS, JobRecord, JobState
 from controller.model.policy import Site
 from controller.model.schedule import Asks, Schedule
 from controller.model.status import Status
 
 _SOON = timedelta(seconds=1)
+_UNSEEN = timedelta(seconds=60)
+"""How often a Job is looked at that no watch shows."""
 _NO_ASKS = Asks()
 
 
@@ -27,13 +30,18 @@ def wake_at(
     now: datetime,
     site: Site = Site(),  # noqa: B008 - frozen
 ) -> datetime | None:
-    """The earliest of: next slot, end of a wait, end of a launch's time, data going stale. Always after `now`."""
+    """The earliest of: next slot, end of a wait, end of a launch's time, a deletion taking too long, data going stale.
+
+    Always after `now`.
+    """
     spec = schedule.spec
-    moments = [status.next_slot, stale_at(schedule, status)]
+    moments = [status.next_slot, stale_at(schedule, status), *map(stuck_at, jobs)]
     if spec is not None and not paused(spec, site):
         moments += [run.not_before for run in status.runs if not status.launched(run.run_id)]
     for active in status.active:
         job = next((job for job in jobs if job.name == active.job_name), None)
+        if job is not None and job.unlabelled:
+            moments.append(now + _UNSEEN)
         if job is not None and job.state is not JobState.ACTIVE:
             moments.append(max((job.finished_at or now) + FACTS_GRACE, now + _SOON))
         elif spec is not None and active.started_at is not None:

@@ -32,6 +32,8 @@ class EventReason(StrEnum):
     SLOTS_COALESCED = "SlotsCoalesced"
     SLOTS_MISSED = "SlotsMissed"
     INVALID = "ScheduleInvalid"
+    STUCK = "SyncJobStuck"
+    UNLABELLED = "SyncJobLabelsRemoved"
     NAME_CONFLICT = "NameConflict"
     LAUNCH_FAILED = "LaunchFailed"
     RUN_NOW_REFUSED = "RunNowRefused"
@@ -95,6 +97,8 @@ class Decision:
     status: Status
     wake_at: datetime | None = None
     launch: Launch | None = None
+    replaces: datetime | None = None
+    """Slot of the run for which it ends what runs: its queue is asked first, and may hold it back as it does a launch."""
     deletions: tuple[JobDeletion, ...] = ()
     notices: tuple[Notice, ...] = ()
     notes: tuple[DecisionNote, ...] = ()

@@ -6,14 +6,17 @@ pods is hostile: it is cut to the sizes below while parsing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from contract.run_spec import unix_minutes
 from controller.model.parameters import Parameters
 
 MAX_TERMINATION_MESSAGE = 4096
 MAX_REASON_TEXT = 256
+GRACE_SECONDS = 30
+"""Between SIGTERM and SIGKILL of a pod; also the slack given to the program's timeout."""
 
 
 class JobState(StrEnum):
@@ -64,6 +67,8 @@ class PodFacts:
     """The pod object has been deleted since."""
     shard: int = 0
     """Its completion index, in an Indexed Job."""
+    node: str = field(default="", compare=False)
+    """Where it is, for people. That it got a node is no news: each launch would be decided once more for it."""
 
     def updated(self, newer: PodFacts) -> PodFacts:
         """The newer facts, without forgetting what only the older ones knew; another pod replaces them whole."""
@@ -100,6 +105,8 @@ class JobRecord:
     """Of the Failed or FailureTarget condition: DeadlineExceeded, BackoffLimitExceeded ..."""
     finished_at: datetime | None = None
     deleting: bool = False
+    deleting_since: datetime | None = None
+    """By the API server's clock; None while it was only asked for, or is not being deleted."""
     suspended: bool = False
     """Somebody else lets it start: Kueue."""
     admitted_at: datetime | None = None
@@ -113,6 +120,8 @@ class JobRecord:
     """The limits that it began with; 0 when it does not say."""
     parameters: Parameters | None = None
     """Of a run by hand; None when it does not say."""
+    unlabelled: bool = False
+    """It lacks our labels: no list and no watch of ours shows it, so it is asked for by its name."""
     pod: PodFacts | None = None
     """What its pod said, or its pods together (`shards.merged`)."""
 
@@ -122,5 +131,20 @@ class JobRecord:
         return max(self.created_at, self.admitted_at or self.created_at)
 
     def is_launch(self, uid: str, run_id: str, launch: int) -> bool:
-        """Whether this is that launch of the schedule with that UID, and not somebody else's Job of the same name."""
-        return (self.owner_uid, self.run_id, self.launch) == (uid, run_id, launch)
+        """Whether this is that launch of the schedule with that UID, and not somebody else's Job of the same name.
+
+        Where its labels were taken off, owner and name say so: the name holds a hash of the UID.
+        """
+        return self.owner_uid == uid and (not self.run_id or (self.run_id, self.launch) == (run_id, launch))
+
+    def known_as(self, run_id: str, slot: datetime, trigger: str, attempt: int, launch: int) -> JobRecord:
+        """The record of a Job without labels, with what they said."""
+        return replace(
+            self,
+            run_id=run_id,
+            slot_minutes=unix_minutes(slot),
+            trigger=trigger,
+            attempt=attempt,
+            launch=launch,
+            unlabelled=True,
+        )

@@ -96,12 +96,14 @@ def parse_job(body: Mapping[str, Any]) -> JobRecord | None:
         failure_reason=cut(text(failure.get("reason")), 64),
         finished_at=None if finished is None else moment(finished.get("lastTransitionTime")),
         deleting=metadata.get("deletionTimestamp") is not None,
+        deleting_since=moment(metadata.get("deletionTimestamp")),
         suspended=spec.get("suspend") is True,
         admitted_at=moment(status.get("startTime")),
         shards=_shards(spec),
         generation=_digits(annotations.get(names.ANNOTATION_GENERATION)),
         timeout_seconds=_digits(annotations.get(names.ANNOTATION_TIMEOUT)),
         pending_deadline_seconds=_digits(annotations.get(names.ANNOTATION_PENDING)),
+        unlabelled=labels.get(names.LABEL_MANAGED_BY) != names.MANAGED_BY,
         parameters=read_parameters(text(annotations.get(names.ANNOTATION_PARAMETERS))),
     )
 
@@ -134,6 +136,7 @@ def parse_pod(body: Mapping[str, Any]) -> tuple[str, PodFacts] | None:
         trouble_message=cut(why, MAX_REASON_TEXT),
         disruption=_disruption(metadata, status),
         shard=min(_digits(mapping(metadata.get("labels")).get(_INDEX_LABEL)), MAX_SHARDS),
+        node=text(mapping(body.get("spec")).get("nodeName"))[:MAX_REASON_TEXT],
     )
 
 

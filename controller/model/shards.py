@@ -43,6 +43,7 @@ def merged(pods: Sequence[PodFacts], shards: int) -> PodFacts | None:
         trouble=troubled.trouble,
         trouble_message=troubled.trouble_message,
         gone=len(pods) == shards and all(pod.gone for pod in pods),
+        node=next((pod.node for pod in pods if not pod.gone), worst.node),
     )
 
 

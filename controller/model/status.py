@@ -18,6 +18,7 @@ TOKENS_LIMIT = 20
 RUNS_LIMIT = 4
 """Unfinished runs of one schedule side by side (`concurrencyPolicy: Allow`)."""
 NEXT_LIMIT = 3
+WAITING_LIMIT = 4
 
 
 class Outcome(StrEnum):

@@ -27,6 +27,7 @@ from controller.model.status import (
     NEXT_LIMIT,
     RUNS_LIMIT,
     TOKENS_LIMIT,
+    WAITING_LIMIT,
     ActiveLaunch,
     Condition,
     ConditionType,
@@ -40,7 +41,6 @@ from controller.model.status import (
 from controller.model.text import clean, cut, json_bytes
 
 ACTIVE_LIMIT = 4
-WAITING_LIMIT = 4
 _SUMMARY_KEYS = tuple(item.alias or name for name, item in RunSummary.model_fields.items())
 
 

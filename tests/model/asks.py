@@ -59,6 +59,11 @@ def at_write(world: World, new: Status, fresh: list[RunRecord]) -> Past:
         (mode == "run" or REPLACED not in meant.values()) and (mode == "stop" or not stopped),
         f"{meant} under '{mode}'",
     )
+    if REPLACED in meant.values():
+        _, limit, paused = world.switch
+        own = sum(job.ours and not job.end for job in world.jobs)
+        room = limit is None or running_launches(world) - own < limit
+        hold("a queue without a place ends nothing", not paused and room, f"{meant} under {world.switch}")
     return past._replace(stopped=tuple(sorted({*past.stopped, *stopped}))) if stopped else past
 
 

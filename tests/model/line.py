@@ -115,7 +115,8 @@ class Loop:
 
     async def run(self) -> Done:
         work = self._decide(fresh=False)
-        if work.decision.needs_fresh_jobs:
+        listed = work.decision.needs_fresh_jobs
+        if listed:
             if not self._compared:
                 await read_schedule(self._line, self._table, work.entry)
             await read_jobs_of(self._line, self._table, NAMESPACE, [work.entry.schedule])
@@ -123,7 +124,8 @@ class Loop:
             assert not work.decision.needs_fresh_jobs, "asked for a list that it has"
         _, full = self._queues.split([work], self._clock.now())
         if UID in full:
-            work = self._decide(fresh=True, queued=full[UID])
+            work = self._decide(fresh=listed, queued=full[UID])
+            assert not work.decision.needs_fresh_jobs, "asked for a list that it has no use for"
             assert work.decision.launch is None, "launched although its queue has no room"
         asked = work.decision.launch
         work = self._owed.join(work)

@@ -329,8 +329,20 @@ MUTANTS = (
         (
             Change(
                 "controller/decide/admit.py",
-                "if spec.concurrency is ConcurrencyPolicy.REPLACE and draft.site.mode is not Mode.DRAIN:",
-                "if spec.concurrency is ConcurrencyPolicy.REPLACE:",
+                "may_start = draft.site.mode is not Mode.DRAIN and not queued",
+                "may_start = not queued",
+            ),
+        ),
+    ),
+    Mutant(
+        "replace asks no queue",
+        "replaced in a queue",
+        ("a queue without a place ends nothing",),
+        (
+            Change(
+                "controller/decide/admit.py",
+                "may_start = draft.site.mode is not Mode.DRAIN and not queued",
+                "may_start = draft.site.mode is not Mode.DRAIN",
             ),
         ),
     ),

@@ -45,6 +45,7 @@ STORIES = (
     Story("once more", (spec(1),), faults=1, edits=3, ends=("fail",), retries=True, freezes=True, minutes=15),
     Story("asked twice", (spec(1),), faults=1, edits=4, tokens=2, repeats=True, minutes=15),
     Story("queued", (spec(concurrencyPolicy="Allow"),), faults=1, edits=2, switches=(LIMITED, PAUSED), neighbours=True, vanish=True),
+    Story("replaced in a queue", (spec(concurrencyPolicy="Replace", runOnCreate=True),), faults=1, edits=2, ends=("ok",), switches=(LIMITED, PAUSED), neighbours=True),
     Story("switched", (spec(),), faults=1, edits=3, ends=("ok", "fail", "snooze"), retries=True, switches=MODES),
     Story("switched off", (spec(concurrencyPolicy="Replace", runOnCreate=True),), faults=1, edits=2, tokens=1, switches=MODES),
     Story("elsewhere", (spec(), {"environments": ["there"]}, {"environments": ["here"]}), faults=1, edits=3, tokens=1, vanish=True),

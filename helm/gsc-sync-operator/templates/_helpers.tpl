@@ -67,6 +67,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
+{{/* The security context of the chart's own pods; without ids where the cluster gives them. */}}
+{{- define "gsc.podSecurityContext" -}}
+{{- if .Values.runAsFixedUser -}}
+{{- toYaml .Values.podSecurityContext -}}
+{{- else -}}
+{{- omit .Values.podSecurityContext "runAsUser" "runAsGroup" "fsGroup" | toYaml -}}
+{{- end -}}
+{{- end -}}
+
 {{/* An image reference: dict "root" . "image" IMAGE. A digest beats a tag. */}}
 {{- define "gsc.image" -}}
 {{- $registry := default .root.Values.global.imageRegistry .image.registry -}}

@@ -12,6 +12,16 @@ SYNC_IDENTITY_TOKEN_AUDIENCE: {{ .Values.sync.identityToken.audience | quote }}
 SYNC_ENV: {{ .Values.sync.extraEnv | toJson | quote }}
 SYNC_NODE_SELECTOR: {{ .Values.sync.nodeSelector | toJson | quote }}
 SYNC_TOLERATIONS: {{ .Values.sync.tolerations | toJson | quote }}
+SYNC_AFFINITY: {{ .Values.sync.affinity | toJson | quote }}
+SYNC_TOPOLOGY_SPREAD_CONSTRAINTS: {{ .Values.sync.topologySpreadConstraints | toJson | quote }}
+SYNC_PRIORITY_CLASS: {{ .Values.sync.priorityClassName | quote }}
+SYNC_POD_LABELS: {{ .Values.sync.podLabels | toJson | quote }}
+SYNC_POD_ANNOTATIONS: {{ .Values.sync.podAnnotations | toJson | quote }}
+SYNC_RUN_AS_FIXED_USER: {{ .Values.runAsFixedUser | toString | quote }}
+SYNC_CA_CONFIG_MAP: {{ .Values.sync.caBundle.configMap | quote }}
+SYNC_CA_KEY: {{ .Values.sync.caBundle.key | quote }}
+SYNC_CA_GOOGLE: {{ .Values.sync.caBundle.google | toString | quote }}
+SYNC_CA_POSTGRES: {{ .Values.sync.caBundle.postgres | toString | quote }}
 SYNC_DEFAULT_RESOURCES: {{ .Values.sync.defaultResources | toJson | quote }}
 SYNC_MAX_RESOURCES: {{ .Values.sync.maxResources | toJson | quote }}
 SYNC_CONCURRENCY: {{ .Values.sync.concurrency | toString | quote }}

@@ -138,6 +138,16 @@ def test_values_reach_the_settings() -> None:
     assert settings.sync_image_pull_secrets == ("login", "other-login")
     assert settings.sync_env == {"HTTPS_PROXY": "http://proxy.example:3128"}
     assert settings.sync_tolerations == [{"key": "dedicated", "operator": "Exists"}]
+    assert list(settings.sync_affinity) == ["nodeAffinity"]
+    assert [each["topologyKey"] for each in settings.sync_topology_spread_constraints] == [
+        "kubernetes.io/hostname"
+    ]
+    assert settings.sync_priority_class == "batch-low"
+    assert settings.sync_pod_labels == {"team": "data"}
+    assert settings.sync_pod_annotations == {"sidecar.istio.io/inject": "false"}
+    assert (settings.sync_ca_config_map, settings.sync_ca_key) == ("company-ca", "bundle.pem")
+    assert (settings.sync_ca_google, settings.sync_ca_postgres) == (True, False)
+    assert settings.sync_run_as_fixed_user is True
     assert settings.log_level == "DEBUG"
     assert settings.site == Site("production", ambient=True)
     assert settings.sync_identity_token_audience.endswith("/providers/c")
@@ -213,6 +223,10 @@ def test_images(settings: list[str], operator: str, sync: str) -> None:
         "nameOverride=Under_score", "fullnameOverride=-x", "extraEnv.BAD-NAME=x", "podLabels.a.b=c", "password=hunter2",
         "database.password=hunter2", "sync.ambientCredentials=maybe", "sync.identityToken.audience=a b",
         "sync.identityToken.audience=https://kubernetes.default.svc", "sync.identityToken.path=/x",
+        "runAsFixedUser=maybe", "sync.affinity={a}", "sync.topologySpreadConstraints=a", "sync.priorityClassName=Very_High",
+        "sync.podLabels.team=no spaces", "sync.podLabels.bad/key/name=x", "sync.podAnnotations=x", "sync.podAnnotations.a.b=c",
+        "sync.caBundle=company-ca", "sync.caBundle.configMap=Not_A_Name", "sync.caBundle.key=../x", "sync.caBundle.secret=x",
+        "sync.caBundle.google=no", "networkPolicy.dnsPorts={}", "networkPolicy.dnsPorts={99999}",
     ],
 )  # fmt: skip
 def test_wrong_values_are_refused_with_the_place(wrong: str) -> None:
@@ -406,6 +420,29 @@ def test_the_pod_is_restricted_and_gets_its_token_by_an_explicit_volume() -> Non
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "health"}
     for account in of_kind(render(), "ServiceAccount"):
         assert account["automountServiceAccountToken"] is False
+
+
+def test_where_the_cluster_gives_user_and_group_no_pod_names_one() -> None:
+    """The SCC restricted-v2 of OpenShift refuses an id that is not of the namespace's range."""
+
+    def contexts(*more: str) -> list[dict[str, Any]]:
+        objects = render(*more)
+        deployment, test = only(objects, "Deployment"), only(objects, "Pod", "test")
+        return [deployment["spec"]["template"]["spec"]["securityContext"], test["spec"]["securityContext"]]
+
+    fixed = contexts()
+    assert [(it["runAsUser"], it["runAsGroup"], it["fsGroup"]) for it in fixed] == [(65532, 65532, 65532)] * 2
+    given = contexts(*values("openshift"))
+    assert given == [{"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}] * 2
+    settings = load(environment(render(*values("openshift"))))
+    assert settings.sync_run_as_fixed_user is False
+
+
+def test_the_ports_of_dns_behind_its_service_can_be_opened() -> None:
+    for policy in of_kind(render(*values("openshift")), "NetworkPolicy"):
+        assert policy["spec"]["egress"][0]["ports"] == [
+            {"port": port, "protocol": protocol} for port in (53, 5353) for protocol in ("UDP", "TCP")
+        ]
 
 
 def test_network_policies_open_only_what_is_needed() -> None:

@@ -147,6 +147,13 @@ def test_nothing_of_the_product_can_be_changed_by_its_user(runtime: Image) -> No
     ] == []
 
 
+def test_any_user_may_read_the_product(runtime: Image) -> None:
+    """A cluster may run it as somebody else than the image says."""
+    ours = {name: info for name, info in runtime.files.items() if name.startswith(("app/", "opt/venv/"))}
+    needed = {name: 0o005 if info.isdir() else 0o004 for name, info in ours.items() if not info.issym()}
+    assert [name for name, mode in needed.items() if ours[name].mode & mode != mode] == []
+
+
 def test_the_demo_image_adds_emulator_and_postgres(demo: Image) -> None:
     top = {name.split("/")[1] for name in demo.files if name.startswith("app/") and name.count("/") >= 2}
     assert top == {"contract", "controller", "sync", "emulator", "demo"}

@@ -72,9 +72,25 @@ def test_the_operators_pod_is_admitted_where_restricted_is_enforced(server: Serv
 AUDIENCE = "https://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/c"
 
 
+AFFINITY = {
+    "podAntiAffinity": {
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {"weight": 1, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname", "labelSelector": {}}}
+        ]
+    }
+}
+SPREAD = {
+    "maxSkew": 1,
+    "topologyKey": "topology.kubernetes.io/zone",
+    "whenUnsatisfiable": "ScheduleAnyway",
+    "labelSelector": {"matchLabels": {"app.kubernetes.io/component": "sync"}},
+}
+
+
 @pytest.mark.usefixtures("namespaces")
-def test_a_sync_pod_with_every_kind_of_credential_is_admitted_where_restricted_is_enforced(
-    server: Server,
+@pytest.mark.parametrize("fixed", [True, False], ids=["fixed user", "user of the cluster"])
+def test_a_sync_pod_with_all_that_can_be_in_it_is_admitted_where_restricted_is_enforced(
+    server: Server, fixed: bool
 ) -> None:
     spec = {
         "schedule": "0 4 * * *",
@@ -92,18 +108,25 @@ def test_a_sync_pod_with_every_kind_of_credential_is_admitted_where_restricted_i
     job = manifest.job(
         launch,
         parse_schedule({"metadata": metadata, "spec": spec}),
-        Settings(sync_identity_token_audience=AUDIENCE),
+        Settings(
+            sync_identity_token_audience=AUDIENCE,
+            sync_ca_config_map="company-ca",
+            sync_affinity=AFFINITY,
+            sync_topology_spread_constraints=[SPREAD],
+            sync_pod_labels={"team": "data"},
+            sync_run_as_fixed_user=fixed,
+        ),
     )
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": "sync"},
+        "metadata": {"name": "sync", **job["spec"]["template"]["metadata"]},
         "spec": job["spec"]["template"]["spec"],
     }
     code, answer = server.call("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", pod, dryRun="All")
     assert code == 201, answer["message"]
     assert {volume["name"] for volume in answer["spec"]["volumes"]} == {
-        "credentials-0", "credentials-1", "destination", "switch", "identity", "tmp",
+        "credentials-0", "credentials-1", "destination", "switch", "identity", "ca-bundle", "tmp",
     }, "and no token for the API server was added"  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from controller.app import App
 from controller.clock import SystemClock
-from controller.cluster.memory import JOB, LEASE, SCHEDULE, Fault, MemoryCluster
+from controller.cluster.memory import CONFIG, JOB, LEASE, SCHEDULE, Fault, MemoryCluster
 from controller.cluster.port import Unavailable
 from controller.settings import Settings
 from tests.unit.controller.conftest import schedule_body
@@ -144,6 +144,34 @@ async def test_whoever_lost_the_lease_shows_no_schedule_until_it_serves_again(cl
     app._refresh()
     assert app.registry.get_sample_value("gsc_sync_operator_leader") == 0
     await until(lambda: failures() == 0)
+    stop.set()
+    await running
+
+
+async def test_whoever_lost_the_lease_shows_nobody_that_waits_for_a_queue(cluster, tmp_path) -> None:
+    """It hears no more of who got a place: what it knew would stand, and an alert believe it."""
+    cluster.apply(SCHEDULE, schedule_body(runOnCreate=True))
+    cluster.apply(
+        CONFIG,
+        {
+            "metadata": {"name": "gsc-sync-switch", "namespace": "default"},
+            "data": {"queue.gsc-sync.limit": "0"},
+        },
+    )
+    stop = asyncio.Event()
+    app = App(settings(tmp_path, lease_seconds=1, lease_renew_seconds=0.6), cluster, SystemClock())
+    running = asyncio.create_task(app.run(stop))
+
+    def waiting() -> float | None:
+        app._refresh()
+        return app.registry.get_sample_value("gsc_sync_queue_waiting", {"queue": "gsc-sync"})
+
+    await until(lambda: waiting() == 1)
+    cluster.change(
+        LEASE, "default", "gsc-sync-operator", {"spec": {"holderIdentity": "other", "renewTime": "x"}}
+    )
+    await until(lambda: not app.term.serves())
+    assert waiting() == 0
     stop.set()
     await running
 

@@ -31,6 +31,10 @@ def test_values_come_from_the_environment_and_objects_are_json() -> None:
             "GSC_OPERATOR_SYNC_ENV": '{"HTTPS_PROXY": "http://proxy"}',
             "GSC_OPERATOR_SYNC_TOLERATIONS": '[{"key": "batch"}]',
             "GSC_OPERATOR_SYNC_IMAGE_PULL_SECRETS": "one,two",
+            "GSC_OPERATOR_SYNC_AFFINITY": '{"nodeAffinity": {}}',
+            "GSC_OPERATOR_SYNC_TOPOLOGY_SPREAD_CONSTRAINTS": '[{"maxSkew": 1}]',
+            "GSC_OPERATOR_SYNC_POD_LABELS": '{"team": "data"}',
+            "GSC_OPERATOR_SYNC_RUN_AS_FIXED_USER": "false",
             "GSC_OPERATOR_LOG_LEVEL": "debug",
             "GSC_OPERATOR_LEADER_ELECTION": "false",
             "HOSTNAME": "pod-7",
@@ -40,6 +44,10 @@ def test_values_come_from_the_environment_and_objects_are_json() -> None:
     assert settings.sync_env == {"HTTPS_PROXY": "http://proxy"}
     assert settings.sync_tolerations == [{"key": "batch"}]
     assert settings.sync_image_pull_secrets == ("one", "two")
+    assert settings.sync_affinity == {"nodeAffinity": {}}
+    assert settings.sync_topology_spread_constraints == [{"maxSkew": 1}]
+    assert settings.sync_pod_labels == {"team": "data"}
+    assert settings.sync_run_as_fixed_user is False
     assert settings.log_level == "DEBUG"
     assert settings.leader_election is False
     assert settings.identity == "pod-7"
@@ -55,6 +63,9 @@ def test_values_come_from_the_environment_and_objects_are_json() -> None:
         ("RESYNC_SECONDS", "0"),
         ("LEASE_SECONDS", "5"),
         ("SYNC_AMBIENT_CREDENTIALS", "maybe"),
+        ("SYNC_RUN_AS_FIXED_USER", "maybe"),
+        ("SYNC_AFFINITY", "[]"),
+        ("SYNC_CA_KEY", "../etc/passwd"),
         ("SYNC_IDENTITY_TOKEN_AUDIENCE", "two words"),
         ("SYNC_IDENTITY_TOKEN_AUDIENCE", "https://kubernetes.default.svc"),
     ],

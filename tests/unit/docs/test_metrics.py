@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from controller.decide.decide import decide
+from controller.model.parse import parse_schedule
+from controller.model.schedule import Schedule
+from controller.model.status import Status
 from controller.observe.metrics import Metrics
+from tests.unit.controller.conftest import schedule_body
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
@@ -50,12 +56,56 @@ def test_the_page_lists_exactly_the_alerts_there_are() -> None:
     assert re.findall(r"^\| `(GscSync\w+)` \|", section, re.MULTILINE) == [rule["alert"] for rule in RULES]
 
 
-@pytest.mark.parametrize("name", ["GscSyncNoSuccess", "GscSyncNeverSucceeded"])
-def test_a_suspended_schedule_is_not_told_of_as_one_without_success(name: str) -> None:
-    """It has no next slot; both alerts ask for one, whatever pod tells it."""
+OF_SERVED_ONES = ["GscSyncNoSuccess", "GscSyncNeverSucceeded", "GscSyncRunFailed", "GscSyncDataOld"]
+
+
+@pytest.mark.parametrize("name", OF_SERVED_ONES)
+def test_a_suspended_schedule_is_not_told_of_since_nobody_expects_anything_of_it(name: str) -> None:
+    """It has no next slot; these alerts ask for one, whatever pod tells it."""
     (rule,) = [rule for rule in RULES if rule["alert"] == name]
-    assert "gsc_sync_schedule_next_timestamp_seconds" in rule["expr"]
-    assert re.search(r" (?:and|unless) on\(namespace, schedule\) ", rule["expr"])
+    asked = re.split(r" (?:and|unless) on\(namespace, schedule\) ", rule["expr"])
+    assert len(asked) == 2, "two sides, matched by the schedule and by nothing of the pod"
+    assert any("gsc_sync_schedule_next_timestamp_seconds" in side for side in asked)
+
+
+def schedule(*, suspend: bool) -> Schedule:
+    body = schedule_body("suspended" if suspend else "served", suspend=suspend)
+    body["metadata"] |= {"uid": body["metadata"]["name"], "resourceVersion": "1", "generation": 1}
+    body["metadata"]["creationTimestamp"] = "2026-10-01T00:00:00Z"
+    return parse_schedule(body)
+
+
+def told_of(name: str, registry: CollectorRegistry, now: datetime) -> set[str]:
+    """The schedules that an alert of the form `comparison and on(namespace, schedule) series` fires for."""
+    (rule,) = [rule for rule in RULES if rule["alert"] == name]
+    comparison, _, other = rule["expr"].partition(" and on(namespace, schedule) ")
+    (series,) = re.findall(r"gsc_sync_\w+", comparison)
+
+    def values(metric: str) -> dict[str, float]:
+        families = (family for family in registry.collect() if family.name == metric)
+        return {sample.labels["schedule"]: sample.value for family in families for sample in family.samples}
+
+    def holds(value: float) -> bool:
+        text = comparison.replace(series, str(value)).replace("time()", str(now.timestamp()))
+        return bool(eval(text, {"__builtins__": {}}))
+
+    true = {schedule for schedule, value in values(series).items() if holds(value)}
+    return true & set(values(other)) if other else true
+
+
+@pytest.mark.parametrize("name", ["GscSyncNoSuccess", "GscSyncRunFailed", "GscSyncDataOld"])
+def test_old_data_and_failures_are_told_of_a_schedule_that_is_served_alone(name: str) -> None:
+    now = datetime(2026, 11, 27, 4, 30, tzinfo=UTC)
+    past = Status(
+        consecutive_failures=1,
+        newest_final_day=date(2026, 11, 1),
+        last_success_at=datetime(2026, 11, 4, tzinfo=UTC),
+    )
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    for each in (schedule(suspend=False), schedule(suspend=True)):
+        metrics.schedule(each, decide(each, past, (), now, jobs_fresh=True).status)
+    assert told_of(name, registry, now) == {"served"}
 
 
 def test_a_schedule_that_never_succeeded_is_told_of_over_restarts_of_the_operator() -> None:

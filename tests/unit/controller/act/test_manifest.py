@@ -270,6 +270,81 @@ def test_placement_and_pull_secrets_come_from_the_installation() -> None:
     assert "serviceAccountName" not in spec
 
 
+def test_where_pods_go_and_who_goes_first_is_the_installations_to_say() -> None:
+    spread = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    settings = Settings(
+        sync_affinity={"nodeAffinity": {}},
+        sync_topology_spread_constraints=[spread],
+        sync_priority_class="batch-low",
+    )
+    spec = pod(manifest.job(LAUNCH, schedule(), settings))
+    assert spec["affinity"] == {"nodeAffinity": {}}
+    assert spec["topologySpreadConstraints"] == [spread]
+    assert spec["priorityClassName"] == "batch-low"
+    silent = pod(manifest.job(LAUNCH, schedule(), SETTINGS))
+    assert not {"affinity", "topologySpreadConstraints", "priorityClassName"} & set(silent)
+
+
+def test_labels_and_annotations_of_the_installation_are_on_the_pod_and_never_in_place_of_ours() -> None:
+    settings = Settings(
+        sync_pod_labels={"team": "data", "gscsync.io/run": "forged"},
+        sync_pod_annotations={
+            "sidecar.istio.io/inject": "false",
+            "kubectl.kubernetes.io/default-container": "other",
+        },
+    )
+    job = manifest.job(LAUNCH, schedule(), settings)
+    on_pod = job["spec"]["template"]["metadata"]
+    assert on_pod["labels"] == {"team": "data"} | job["metadata"]["labels"]
+    assert job["metadata"]["labels"]["gscsync.io/run"] == LAUNCH.run_id
+    assert "team" not in job["metadata"]["labels"]
+    assert on_pod["annotations"] == {
+        "sidecar.istio.io/inject": "false",
+        "kubectl.kubernetes.io/default-container": "sync",
+    }
+
+
+def test_where_the_cluster_gives_user_and_group_the_pod_names_none_and_is_still_not_root() -> None:
+    spec = pod(manifest.job(LAUNCH, schedule(), Settings(sync_run_as_fixed_user=False)))
+    assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+CA_FILE = "/var/run/gsc-sync/ca-bundle/ca.crt"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param({}, {"GSC_SYNC_CA_FILE": CA_FILE, "PGSSLROOTCERT": CA_FILE}, id="both"),
+        pytest.param({"sync_ca_google": False}, {"PGSSLROOTCERT": CA_FILE}, id="databases alone"),
+        pytest.param({"sync_ca_postgres": False}, {"GSC_SYNC_CA_FILE": CA_FILE}, id="Google alone"),
+        pytest.param(
+            {"sync_env": {"PGSSLROOTCERT": "/etc/ssl/certs/ca-certificates.crt"}},
+            {"GSC_SYNC_CA_FILE": CA_FILE, "PGSSLROOTCERT": "/etc/ssl/certs/ca-certificates.crt"},
+            id="what was set by hand counts",
+        ),
+    ],
+)
+def test_authorities_of_the_installation_are_mounted_and_named(given: dict, said: dict[str, str]) -> None:
+    settings = Settings(sync_ca_config_map="company-ca", sync_ca_key="bundle.pem", **given)
+    job = manifest.job(LAUNCH, schedule(), settings)
+    volume = next(it for it in pod(job)["volumes"] if it["name"] == "ca-bundle")
+    items = [{"key": "bundle.pem", "path": "ca.crt"}]
+    assert volume["configMap"] == {"name": "company-ca", "items": items}, "without it nothing starts"
+    mount = next(it for it in pod(job)["containers"][0]["volumeMounts"] if it["name"] == "ca-bundle")
+    assert mount == {"name": "ca-bundle", "mountPath": "/var/run/gsc-sync/ca-bundle", "readOnly": True}
+    names = [it["name"] for it in pod(job)["containers"][0]["env"]]
+    assert len(names) == len(set(names))
+    authorities = ("GSC_SYNC_CA_FILE", "PGSSLROOTCERT")
+    assert {name: value for name, value in environment(job).items() if name in authorities} == said
+
+
+def test_without_authorities_of_the_installation_nothing_names_one() -> None:
+    job = manifest.job(LAUNCH, schedule(), SETTINGS)
+    assert not {"GSC_SYNC_CA_FILE", "PGSSLROOTCERT"} & set(environment(job))
+    assert "ca-bundle" not in {it["name"] for it in pod(job)["volumes"]}
+
+
 def test_with_kueue_the_job_names_its_queue_and_its_pod_does_not() -> None:
     job = manifest.job(LAUNCH, schedule(queue="nightly"), Settings(kueue=True))
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "nightly"

@@ -45,6 +45,12 @@ async def test_a_start_waits_and_is_then_written(patience, clock) -> None:
     assert patience.until("s1", PENDING, decision) is None
 
 
+async def test_a_condition_that_says_something_else_waits_for_nothing(patience) -> None:
+    """Such as another mode of the kill switch: nothing has started."""
+    says = replace(PENDING, conditions=(replace(READY, message="the kill switch is set to 'hold'."),))
+    assert patience.until("s1", PENDING, Decision(status=says)) is None
+
+
 IDLE = Status(conditions=(READY,))
 LAUNCHED = Decision(
     status=replace(PENDING, counters=Counters(launches=1), watermark=SLOT),

@@ -8,7 +8,7 @@ import pytest
 from controller.decide.decide import decide
 from controller.decide.gates import chosen, in_rollout
 from controller.decide.verdict import STOPPED
-from controller.model.decision import CreateResult
+from controller.model.decision import CreateResult, EventReason
 from controller.model.policy import Mode, Policy, Queue, Site, parse_policy
 from controller.model.status import ConditionType, Outcome, RunState
 from tests.unit.controller.decide.world import World, at, summary
@@ -235,6 +235,31 @@ def test_a_newer_slot_takes_the_place_of_a_run_that_never_left_its_queue() -> No
     world.rest()
     assert [item.slot.day for item in world.made] == [11]
     assert world.status.counters.slots_coalesced == 1
+
+
+def test_what_runs_is_not_ended_for_a_run_that_its_queue_would_hold_back() -> None:
+    world = running(schedule="* 4 * * *", concurrencyPolicy="Replace")
+    world.queued = "queue 'gsc-sync' is paused"
+    world.go("04:01")
+    assert world.deleted == []
+    assert world.status.active[0].doomed == ""
+    assert world.heard(EventReason.OVERLAP) == [
+        "Slot 2026-03-10T04:01Z waits because queue 'gsc-sync' is paused"
+    ]
+    world.queued = ""
+    world.rest()
+    assert set(world.deleted) == {world.made[0].job_name}
+
+
+def test_a_person_who_asks_for_a_run_ends_nothing_either_while_the_queue_would_hold_it_back() -> None:
+    world = running(concurrencyPolicy="Replace")
+    world.queued = "queue 'gsc-sync' is full"
+    world.run_now = "t"
+    world.rest()
+    assert world.deleted == []
+    world.queued = ""
+    world.rest()
+    assert world.deleted
 
 
 def test_a_queued_retry_still_counts_as_one() -> None:

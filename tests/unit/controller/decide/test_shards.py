@@ -99,6 +99,12 @@ def test_it_is_not_judged_before_every_shard_has_told() -> None:
     assert judged(pods, 2, JobState.ACTIVE) is None
 
 
+def test_the_node_that_is_told_is_that_of_a_pod_that_is_still_there() -> None:
+    whole = merged([pod(0, node="n1", gone=True), pod(1, node="n2")], 2)
+    assert whole is not None
+    assert whole.node == "n2"
+
+
 def test_one_that_waits_for_a_node_is_bounded_by_the_jobs_deadline_alone() -> None:
     waiting = PodFacts("pod-1", CREATED, trouble=Trouble.UNSCHEDULABLE, trouble_message="0/3 nodes", shard=1)
     both = merged([pod(0, None), waiting], 2)

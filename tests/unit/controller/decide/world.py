@@ -140,7 +140,7 @@ class World:
         for deletion in decision.deletions:
             self.deleted.append(deletion.name)
             if (job := self.jobs.get(deletion.name)) and job.uid == deletion.uid:
-                self.jobs[job.name] = replace(job, deleting=True)
+                self.jobs[job.name] = replace(job, deleting=True, deleting_since=self.now)
         self.said += [(notice.reason, notice.message) for notice in decision.notices]
         return decision
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from controller.cluster.memory import JOB, SCHEDULE, Fault, MemoryCluster
 from controller.cluster.port import ClusterError, Throttled, Unavailable
 from controller.fresh import FAILURES, FEW
+from controller.observe.health import TURN_AGE
 from tests.unit.controller.house import House
 
 
@@ -95,6 +97,34 @@ async def test_a_server_out_of_reach_is_not_asked_for_every_part(house, cluster)
     await house.run_once()
     assert launched(house) == set(names[:FEW])
     assert len(cluster.asked) == 1 + FAILURES
+
+
+class SlowCluster(AskedCluster):
+    """Each list of Jobs takes most of a minute."""
+
+    async def list_jobs(self, namespace: str, schedules: Any = ()) -> Any:
+        if schedules:
+            await self._clock.sleep(50)
+        async for body in super().list_jobs(namespace, schedules):
+            yield body
+
+
+async def test_reading_for_long_is_a_sign_of_life(clock) -> None:
+    """With thousands that are due at a busy API server: whoever ended the turn for it would make it begin anew."""
+    cluster = SlowCluster(clock)
+    house = House(cluster, clock)
+    for number in range(6 * FEW):
+        house.apply(f"s{number:03}")
+    await house.settle()
+    await clock.advance(31)
+    turn = asyncio.create_task(house.run_once())
+    ages = []
+    for _ in range(60):
+        await clock.advance(5)
+        ages.append(clock.monotonic() - house.scheduler.last_turn)
+    await turn
+    assert max(ages) < TURN_AGE
+    assert len(house.jobs()) == 6 * FEW
 
 
 async def test_one_status_that_could_not_be_read_again_holds_up_no_other(house, cluster) -> None:
