@@ -63,7 +63,8 @@ class Here:
             known=errand.known,
             split_requests=errand.split_requests,
         )
-        fetched = replace(fetched, totals=remembered(fetched, errand.totals))
-        # Dying before the commit leaves the cell as it was, to be fetched anew; dying after it, the cell is in
-        # `done_by_run` and the next launch skips it.
+        totals = remembered(fetched, errand.totals)
+        fetched = replace(fetched, totals=totals, split_requests=errand.split_requests)
+        # Dying before the commit leaves the cell as it was, to be fetched anew; dying after it, the ledger has it as done
+        # by the run and the next launch leaves it out.
         return Carried(fetched, self._store.write_cell(fetched, errand.run, errand.launch))

@@ -11,7 +11,6 @@ from sync.carry import Carrier, Here
 from sync.clock import Clock
 from sync.errors import SyncError
 from sync.events import Events
-from sync.plan.cells import Cell
 from sync.stop import Stop
 from sync.store.port import RunKey, Store
 from sync.switch import Switch
@@ -71,6 +70,3 @@ class Identity:
     workspace: str
     account: Account
     halt: Halt
-
-
-Done = frozenset[Cell]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial
 
 from contract import FailureClass
@@ -60,10 +60,9 @@ class PropertySync:
         property_: str,
         identity: Identity,
         launch: Launch,
-        done: Collection[Cell],
-        on_end: Callable[[PropertySync, PropertyOutcome], None],
+        on_end: Callable[[PropertyOutcome], None],
     ) -> None:
-        """`done` are the cells of this property that the run has committed before; `on_end` is called once."""
+        """`on_end` is called once."""
         self.property = property_
         self.identity = identity
         self._launch = launch
@@ -77,7 +76,7 @@ class PropertySync:
         self._plan: PropertyPlan | None = None
         self._inspected = not launch.spec.limits.inspections_per_property
         self._probes: dict[SearchType, Probe] = {}
-        self._record = PropertyRecord(done)
+        self._record = PropertyRecord(())
         self._started: float | None = None
 
     def offer(self) -> Piece | None:
@@ -91,11 +90,6 @@ class PropertySync:
     @property
     def over(self) -> bool:
         return self._over
-
-    @property
-    def done(self) -> Collection[Cell]:
-        """The cells of this property that the run has committed or left alone so far."""
-        return self._record.done
 
     def _do(self, step: Step) -> None:
         """One step, and what follows from how it went; raises what concerns everybody."""
@@ -136,6 +130,8 @@ class PropertySync:
         span = ledger_days(spec)
         entries = launch.store.ledger(self.property, span.first, span.last)
         older = launch.store.known_before(self.property, span.first)
+        # Of this property only, and not before its turn: a run may have done more cells than fit into memory.
+        self._record = PropertyRecord([entry.cell for entry in entries if entry.is_done_by(launch.run)])
         self._plan = PropertyPlan(self.property, spec, entries, older, self._record.done, launch.clock.now())
         self._record.begun(self._plan.final_days())
         if self._plan.catch_up_days:
@@ -169,7 +165,7 @@ class PropertySync:
             self._record.left_alone(decided.skip)
             self._steps.add(
                 Step(
-                    partial(self._cell, todo.cell),
+                    partial(self._cell, todo.cell, todo.split_requests),
                     todo.rows,
                     todo.impressions,
                     (todo.cell.search_type, todo.cell.dimension_set),
@@ -179,7 +175,7 @@ class PropertySync:
             # Last: what goes wrong with them must not keep rows waiting.
             self._steps.add([self._beside(sync_sitemaps)])
 
-    def _cell(self, cell: Cell) -> None:
+    def _cell(self, cell: Cell, split_requests: int) -> None:
         assert self._plan is not None
         launch, probe = self._launch, self._probes[cell.search_type]
         errand = Errand(
@@ -188,7 +184,7 @@ class PropertySync:
             data_state=launch.spec.window.data_state,
             expect_rows=probe.shows_rows(cell.day),
             known=self._plan.digest_of(cell),
-            split_requests=launch.spec.limits.split_requests_per_cell,
+            split_requests=split_requests,
             totals=probe.totals(cell.day),
             run=launch.run,
             launch=launch.spec.launch,
@@ -248,7 +244,7 @@ class PropertySync:
                 "%s of workspace %s %s: %s", self.property, self.identity.workspace, ending.value, error
             )
         outcome = PropertyOutcome(self.property, ending, error, record.committed, record.rows_written, newest)
-        self._on_end(self, outcome)
+        self._on_end(outcome)
 
 
 def _tell_quarantined(fetched: FetchedCell) -> None:

@@ -55,7 +55,7 @@ def run(launch: Launch, reporter: Reporter) -> Ended:
             try:
                 with reporter, RareSweeps(launch.clock.monotonic) as sweeps:
                     tick = _ticking(launch, reporter, sweeps)
-                    outcomes = sync_workspaces(launch, store.done_by_run(launch.run), tick)
+                    outcomes = sync_workspaces(launch, tick)
                 _give_up_old_months(launch)
                 _settle(launch)
                 verdict = of_outcomes(

@@ -8,10 +8,9 @@ equals, the oldest-synced and then the small ones go first. A property that seve
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import groupby
 
 from contract import Workspace
 from sync.account import Account, Accounts, Site
@@ -25,9 +24,8 @@ from sync.errors import (
     SyncError,
 )
 from sync.inventory import note_properties
-from sync.launch import Done, Halt, Identity, Launch
+from sync.launch import Halt, Identity, Launch
 from sync.outcomes import Ending, PropertyOutcome, WorkspaceOutcome, conclude
-from sync.plan.cells import Cell
 from sync.plan.choice import Chosen, choose
 from sync.plan.order import Key, in_order
 from sync.plan.shards import share_of
@@ -74,12 +72,12 @@ def find(workspace: Workspace, accounts: Accounts, stop: Stop) -> Found:
     return Found(workspace, account, chosen, sites=sites)
 
 
-def sync_workspaces(launch: Launch, done: Done, tick: Callable[[], None]) -> list[WorkspaceOutcome]:
+def sync_workspaces(launch: Launch, tick: Callable[[], None]) -> list[WorkspaceOutcome]:
     """Sync everything, as far as the launch lasts.
 
     Raises what concerns everybody: DatabaseError, Superseded, and whatever nobody foresaw.
     """
-    crew = _Crew(launch, done)
+    crew = _Crew(launch)
     try:
         crew.turns.run(tick)
     except BaseException:
@@ -95,15 +93,12 @@ def sync_workspaces(launch: Launch, done: Done, tick: Callable[[], None]) -> lis
 class _Crew:
     """Adds the tasks: first those that find, then those that sync."""
 
-    def __init__(self, launch: Launch, done: Done) -> None:
+    def __init__(self, launch: Launch) -> None:
         limits = launch.spec.limits
         self.turns = Turns(threads=threads(limits), side_by_side=limits.concurrency, clock=launch.clock)
         self.shared = Shared()
         self.found: dict[str, Found] = {}
         self._launch = launch
-        self._done = {
-            name: frozenset(cells) for name, cells in groupby(sorted(done), lambda cell: cell.property)
-        }
         for number, workspace in enumerate(launch.spec.workspaces):
             self.turns.add((-1, number), Once(partial(self._seek, workspace)))
 
@@ -123,16 +118,16 @@ class _Crew:
         mine = [(key, name) for key, name in ordered if self.shared.claim(name, identity)]
         launch.tally.found(len(mine))
         for turn, (key, name) in enumerate(mine):
-            self._sync((turn, key), name, identity, self._done.get(name, frozenset()))
+            self._sync((turn, key), name, identity)
 
-    def _sync(self, key: tuple[int, Key], name: str, identity: Identity, done: Collection[Cell]) -> None:
-        def ended(sync: PropertySync, outcome: PropertyOutcome) -> None:
+    def _sync(self, key: tuple[int, Key], name: str, identity: Identity) -> None:
+        def ended(outcome: PropertyOutcome) -> None:
             following = self.shared.ended(outcome, identity)
             if following is not None:
                 _log.warning("%s: on with the identity of workspace %s", name, following.workspace)
-                self._sync(key, name, following, sync.done)
+                self._sync(key, name, following)
 
-        self.turns.add(key, PropertySync(name, identity, self._launch, done, ended))
+        self.turns.add(key, PropertySync(name, identity, self._launch, ended))
 
 
 def _outcome(place: Found, properties: Sequence[PropertyOutcome]) -> WorkspaceOutcome:

@@ -101,6 +101,8 @@ class FetchedCell:
     quarantined: tuple[str, ...] = ()
     parts: int = 0
     """Into how many parts a cell at the cap was split; 0 when it was not."""
+    split_requests: int = 0
+    """How many requests might be spent on that."""
     consistent: bool = True
     """False when its pages do not fit together: rows are missing, or came with two sets of numbers."""
     digest: bytes = b""

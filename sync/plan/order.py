@@ -55,13 +55,18 @@ def _key(name: str, synced: Synced | None, now: datetime) -> Key:
     return -int((now - synced.at).total_seconds() // 3600), synced.rows, name
 
 
-def expected_rows(known: Known | None, totals: Totals) -> int:
-    """How many rows a cell may have, on the safe side: from what it had, else from the impressions of its day."""
+def expected_rows(known: Known | None, totals: Totals, split_requests: int = 0) -> int:
+    """How many rows a cell may have, on the safe side: from what it had, else from the impressions of its day.
+
+    Its parts are in memory together, each below Google's cap, and come in halves: three of the `split_requests` that may be
+    spent bring two parts at least.
+    """
+    most = CAP_ROWS * (1 + split_requests * 2 // 3)
     if known is not None and known.rows:
         guess = int(known.rows * GROWTH)
     else:
-        guess = int(min(totals.impressions, CAP_ROWS) * ROWS_PER_IMPRESSION)
-    return max(SMALL_CELL_ROWS, min(CAP_ROWS, guess))
+        guess = int(min(totals.impressions, most) * ROWS_PER_IMPRESSION)
+    return max(SMALL_CELL_ROWS, min(most, guess))
 
 
 def likely_rows(expected: int, impressions: float, density: float | None) -> int:

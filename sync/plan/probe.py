@@ -34,6 +34,8 @@ class Because(StrEnum):
     DAILY = "daily re-read"
     SETTLED = "final and unchanged"
     UNCHANGED = "read today and unchanged"
+    SPLIT_FURTHER = "may be split further"
+    """Google's cap hid rows when it was read, and more requests may be spent on reading it in parts now."""
     OUT_OF_REACH = "Google is about to forget it"
 
 
@@ -67,9 +69,31 @@ class Known(Protocol):
     @property
     def fetched_at(self) -> datetime | None: ...
 
+    @property
+    def saturated(self) -> bool:
+        """Whether Google's cap hides rows of it."""
 
-def decide(cell: Cell, known: Known | None, totals: Totals, fresh_from: date, now: datetime) -> Fetch | Skip:
-    """`totals` are those of the cell's day now; from the day `fresh_from` on Google may still change its data."""
+    @property
+    def parts(self) -> int:
+        """Into how many parts it was split; 0 when it was not."""
+
+    @property
+    def split_requests(self) -> int:
+        """How many requests might be spent on its parts when it was fetched last."""
+
+
+def decide(
+    cell: Cell,
+    known: Known | None,
+    totals: Totals,
+    fresh_from: date,
+    now: datetime,
+    split_requests: int = 0,
+) -> Fetch | Skip:
+    """`totals` are those of the cell's day now; from the day `fresh_from` on Google may still change its data.
+
+    `split_requests` is what the order allows for the parts of a cell.
+    """
     if known is None:
         return Fetch(Because.NEW)
     if cell.day < oldest_kept(pacific_day(now)) + timedelta(days=EDGE_DAYS):
@@ -79,12 +103,22 @@ def decide(cell: Cell, known: Known | None, totals: Totals, fresh_from: date, no
         return Fetch(Because.DOUBTED)
     if known.totals != totals:
         return Fetch(Because.TOTALS_DIFFER)
+    if known.saturated and known.split_requests < split_requests:
+        return Fetch(Because.SPLIT_FURTHER)
     final = cell.day < fresh_from
     if final and not known.final:
         return Fetch(Because.BECAME_FINAL)
     if final and not _nothing_of_something(known, totals):
         return Skip(Because.SETTLED)
     return Fetch(Because.DAILY) if _is_due(known.fetched_at, now) else Skip(Because.UNCHANGED)
+
+
+def split_budget(known: Known | None, split_requests: int) -> int:
+    """How many requests a cell's parts may cost: what the order allows, and never less than what they cost before.
+
+    Else an order that splits nothing would take away the rows that another one, of the same property, found by splitting.
+    """
+    return max(split_requests, known.split_requests if known is not None and known.parts else 0)
 
 
 def remembered(fetched: FetchedCell, totals: Totals) -> Totals | None:

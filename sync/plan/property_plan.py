@@ -18,7 +18,7 @@ from sync.account import Probe
 from sync.plan.catch_up import CatchUp, Pair, catch_up, reach
 from sync.plan.cells import Cell
 from sync.plan.order import expected_rows
-from sync.plan.probe import Because, Known, Skip, decide
+from sync.plan.probe import Because, Known, Skip, decide, split_budget
 from sync.plan.totals import Totals
 from sync.plan.windows import (
     PROBE_MARGIN_DAYS,
@@ -50,6 +50,8 @@ class Todo:
     rows: int
     impressions: float
     because: Because
+    split_requests: int
+    """How many requests may be spent on its parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +170,12 @@ class PropertyPlan:
         skip: list[Cell] = []
         for cell in self._cells(spans):
             known, totals = self._known.get(cell), totals_of(cell)
-            decision = decide(cell, known, totals, fresh_from[cell.search_type], self._now)
+            allowed = self._spec.limits.split_requests_per_cell
+            decision = decide(cell, known, totals, fresh_from[cell.search_type], self._now, allowed)
             if not isinstance(decision, Skip):
-                fetch.append(Todo(cell, expected_rows(known, totals), totals.impressions, decision.because))
+                budget = split_budget(known, allowed)
+                rows = expected_rows(known, totals, budget)
+                fetch.append(Todo(cell, rows, totals.impressions, decision.because, budget))
             elif cell.day >= usual[cell.search_type].first:
                 # Settled days before the window are not this run's business, and not counted.
                 skip.append(cell)

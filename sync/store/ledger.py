@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from sys import intern
 from typing import TYPE_CHECKING, Any, cast
 
 from contract.dimension_sets import DimensionSet, SearchType
@@ -73,8 +74,8 @@ class Ledger:
             connection,
             "INSERT INTO {}.ledger (property_id, search_type_id, day, dimension_set, rows, digest, clicks, impressions,"
             " final, saturated, aggregation, pages, duplicates, quarantined, schedule_uid, run_id, fetched_at, changed_at,"
-            " probe_clicks, probe_impressions, parts)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " probe_clicks, probe_impressions, parts, split_requests)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (property_id, search_type_id, day, dimension_set) DO UPDATE SET"
             " rows = EXCLUDED.rows, digest = EXCLUDED.digest, clicks = EXCLUDED.clicks,"
             " impressions = EXCLUDED.impressions, final = EXCLUDED.final, saturated = EXCLUDED.saturated,"
@@ -82,11 +83,12 @@ class Ledger:
             " quarantined = EXCLUDED.quarantined, empty_answers = 0, empty_run_id = '',"
             " schedule_uid = EXCLUDED.schedule_uid, run_id = EXCLUDED.run_id, fetched_at = EXCLUDED.fetched_at,"
             " probe_clicks = EXCLUDED.probe_clicks, probe_impressions = EXCLUDED.probe_impressions, parts = EXCLUDED.parts,"
+            " split_requests = EXCLUDED.split_requests,"
             " changed_at = CASE WHEN ledger.digest = EXCLUDED.digest THEN ledger.changed_at ELSE EXCLUDED.changed_at END",
             [
                 *key.place, key.dimension_set, counts[0], digest, *counts[1:], fetched.final, fetched.saturated, fetched.aggregation,
                 fetched.pages, fetched.duplicates, len(fetched.quarantined), run.schedule_uid, run.run_id, now, now,
-                *(fetched.totals or (None, None)), fetched.parts,
+                *(fetched.totals or (None, None)), fetched.parts, fetched.split_requests,
             ],
         )  # fmt: skip
         self._quarantine(connection, key, fetched, run, now)
@@ -133,7 +135,7 @@ class Ledger:
         found = self._execute(
             connection,
             "SELECT day, code, dimension_set, rows, digest, final, saturated, run_id, empty_answers,"
-            " probe_clicks, probe_impressions, fetched_at FROM {}.ledger"
+            " probe_clicks, probe_impressions, fetched_at, schedule_uid, parts, split_requests FROM {}.ledger"
             " JOIN {}.search_type ON search_type.id = search_type_id"
             " WHERE property_id = (SELECT id FROM {}.property WHERE hash = %s) AND day BETWEEN %s AND %s ORDER BY day, code, dimension_set",
             [hash_of(property_), first, last],
@@ -145,13 +147,17 @@ class Ledger:
                 bytes(digest),
                 final,
                 saturated,
-                run_id,
+                intern(run_id),
                 empty_answers,
                 None if clicks is None or impressions is None else Totals(clicks, impressions),
                 fetched_at,
+                intern(schedule_uid),
+                parts,
+                split_requests,
             )
             for (
                 day, code, dimension_set, rows, digest, final, saturated, run_id, empty_answers, clicks, impressions, fetched_at,
+                schedule_uid, parts, split_requests,
             ) in found
         ]  # fmt: skip
 
@@ -200,15 +206,6 @@ class Ledger:
             [list(names), first],
         )
         return {names[bytes(hash_)]: Synced(at, int(rows)) for hash_, at, rows in found}
-
-    def done_by(self, connection: Connection, run: RunKey) -> frozenset[Cell]:
-        found = self._execute(
-            connection,
-            "SELECT url, day, code, dimension_set FROM {}.ledger JOIN {}.property ON property.id = property_id"
-            " JOIN {}.search_type ON search_type.id = search_type_id WHERE schedule_uid = %s AND run_id = %s",
-            [run.schedule_uid, run.run_id],
-        )
-        return frozenset(Cell(url, day, code, dimension_set) for url, day, code, dimension_set in found)
 
     def _execute(self, connection: Connection, statement: str, parameters: list[Any]) -> Any:
         return connection.execute(cast("Any", statement.replace("{}", self._schema)), parameters)

@@ -47,7 +47,6 @@ class MemoryStore:
         self._ledger: dict[Cell, LedgerEntry] = {}
         self._empty_run: dict[Cell, str] = {}
         self._checked_at: dict[Cell, datetime] = {}
-        self._written_by: dict[Cell, tuple[str, str]] = {}
         self.quarantine: list[tuple[Cell, str]] = []
 
     def __enter__(self) -> Self:
@@ -74,7 +73,6 @@ class MemoryStore:
                 del self._ledger[cell]
                 self._rows.pop(cell, None)
                 self._empty_run.pop(cell, None)
-                self._written_by.pop(cell, None)
             gone = set(old)
             self.quarantine = [each for each in self.quarantine if each[0] not in gone]
             return len({(cell.dimension_set, cell.day.replace(day=1)) for cell in old})
@@ -114,28 +112,34 @@ class MemoryStore:
             cell = fetched.cell
             old = self._ledger.get(cell)
             stored = self._rows.get(cell, {})
-            now = self._clock()
+            now, uid, run_id = self._clock(), run.schedule_uid, run.run_id
             entry = LedgerEntry(
-                cell, len(rows), digest, fetched.final, fetched.saturated, run.run_id, 0, fetched.totals, now
-            )
+                cell, len(rows), digest, fetched.final, fetched.saturated, run_id, 0, fetched.totals, now, uid,
+                fetched.parts, fetched.split_requests,
+            )  # fmt: skip
             if not rows and keep_rows(
                 stored=len(stored),
                 fetched=fetched,
                 empty_answers=old.empty_answers if old else 0,
                 empty_run_id=self._empty_run.get(cell, ""),
-                run_id=run.run_id,
+                run_id=run_id,
             ):
                 assert old is not None
                 heard_empty = not fetched.quarantined
                 self._ledger[cell] = replace(
-                    old, empty_answers=int(heard_empty), run_id=run.run_id, totals=None, fetched_at=now
+                    old,
+                    empty_answers=int(heard_empty),
+                    run_id=run_id,
+                    totals=None,
+                    fetched_at=now,
+                    schedule_uid=uid,
                 )
-                self._empty_run[cell] = run.run_id if heard_empty else ""
-                self._note(fetched, run)
+                self._empty_run[cell] = run_id if heard_empty else ""
+                self._note(fetched)
                 return CellResult(unchanged=len(stored), kept_because_empty=True)
             self._ledger[cell] = entry
             self._empty_run.pop(cell, None)
-            self._note(fetched, run)
+            self._note(fetched)
             if old is not None and old.digest == digest:
                 return CellResult(unchanged=len(rows), skipped=True)
             fresh: dict[tuple[Any, ...], AnyRow] = {row[:-3]: row for row in rows}
@@ -150,9 +154,10 @@ class MemoryStore:
         with self._lock:
             self._fence(run, launch)
             for cell in self._ledger.keys() & set(cells):
-                self._ledger[cell] = replace(self._ledger[cell], run_id=run.run_id)
+                self._ledger[cell] = replace(
+                    self._ledger[cell], run_id=run.run_id, schedule_uid=run.schedule_uid
+                )
                 self._checked_at[cell] = self._clock()
-                self._written_by[cell] = (run.schedule_uid, run.run_id)
 
     def finish_run(self, run: RunKey, launch: int, summary: RunSummary, *, complete: bool) -> None:
         with self._lock:
@@ -190,11 +195,6 @@ class MemoryStore:
                     found[cell.property] = Synced(max(at, old.at), old.rows + entry.rows)
         return found
 
-    def done_by_run(self, run: RunKey) -> frozenset[Cell]:
-        with self._lock:
-            name = (run.schedule_uid, run.run_id)
-            return frozenset(cell for cell, by in self._written_by.items() if by == name)
-
     def rows(self, cell: Cell) -> Sequence[AnyRow]:
         layout = LAYOUTS[cell.dimension_set]
         with self._lock:
@@ -223,9 +223,8 @@ class MemoryStore:
             shown[page] = max(shown.get(page, 0), impressions)
         return shown
 
-    def _note(self, fetched: FetchedCell, run: RunKey) -> None:
+    def _note(self, fetched: FetchedCell) -> None:
         cell = fetched.cell
-        self._written_by[cell] = (run.schedule_uid, run.run_id)
         self.quarantine = [each for each in self.quarantine if each[0] != cell]
         self.quarantine.extend((cell, text) for text in fetched.quarantined)
 

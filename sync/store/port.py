@@ -64,6 +64,16 @@ class LedgerEntry:
     """What the probe showed when the cell was fetched last; None when that answer is not to be relied on."""
     fetched_at: datetime | None = None
     """When the cell was last asked for; being skipped does not count."""
+    schedule_uid: str = ""
+    """With `run_id`, the run that asked for the cell or skipped it last."""
+    parts: int = 0
+    """Into how many parts a cell at the cap was split; 0 when it was not."""
+    split_requests: int = 0
+    """How many requests might be spent on that when it was fetched last."""
+
+    def is_done_by(self, run: RunKey) -> bool:
+        """Whether the run committed the cell or skipped it, in whatever shard and launch, and no other run has since."""
+        return (self.schedule_uid, self.run_id) == (run.schedule_uid, run.run_id)
 
 
 class Inventory(Protocol):
@@ -174,7 +184,7 @@ class Store(Protocol):
         """
 
     def write_cell(self, fetched: FetchedCell, run: RunKey, launch: int) -> CellResult:
-        """Replace the cell as a set, in one transaction with its ledger row and the fence held FOR SHARE.
+        """Replace the cell as a set, in one transaction with its ledger row and the fence held.
 
         Raises Superseded when the launch no longer holds the run, DatabaseUnavailable or DatabaseRefused.
         """
@@ -199,9 +209,6 @@ class Store(Protocol):
 
     def synced(self, properties: Sequence[str], first: date) -> Mapping[str, Synced]:
         """When each was looked at last, and its rows from the day `first` on; absent when it has no entry since then."""
-
-    def done_by_run(self, run: RunKey) -> frozenset[Cell]:
-        """Cells this run has committed, by any of its launches: a later launch need not fetch them again."""
 
     def rows(self, cell: Cell) -> Sequence[AnyRow]:
         """The stored rows of a cell, in key order. For tests and `check`, not for the hot path."""

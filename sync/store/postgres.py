@@ -177,9 +177,6 @@ class PostgresStore:
     def synced(self, properties: Sequence[str], first: date) -> Mapping[str, Synced]:
         return self._repeat(lambda connection: self._ledger.synced(connection, properties, first))
 
-    def done_by_run(self, run: RunKey) -> frozenset[Cell]:
-        return self._repeat(lambda connection: self._ledger.done_by(connection, run))
-
     def rows(self, cell: Cell) -> Sequence[AnyRow]:
         layout = LAYOUTS[cell.dimension_set]
         columns = ", ".join([*(key.shown for key in layout.keys), *METRICS])

@@ -16,6 +16,8 @@ from tests.postgres import Database
 
 SETTLED = NOW - timedelta(days=CONFIG.fresh_days + 1)
 DAY = pacific_day(SETTLED)
+LATER = SETTLED + timedelta(hours=1)
+"""Another slot of the same days."""
 ROWS = 112_000
 """More than twice the cap."""
 
@@ -68,3 +70,28 @@ def test_it_is_off_unless_asked_for(world: World) -> None:
     world.sync(SETTLED, days=1, types=["web"], sets=["page-query"], now=NOW)
     assert said(world) == (50_000, True, False)
     assert len(world.emulator.requests(operation="query", property=BIG)) == 1 + 2
+
+
+def test_who_splits_nothing_does_not_take_away_what_another_found_by_splitting(world: World) -> None:
+    """Two schedules of one property and one schema."""
+    world.sync(SETTLED, days=1, types=["web"], sets=["page-query"], now=NOW, split_requests=60)
+    found = stored(world)
+    # So that the day is doubted, and fetched once more.
+    world.database.execute("UPDATE gsc.ledger SET probe_clicks = NULL RETURNING 1")
+    world.sync(LATER, days=1, types=["web"], sets=["page-query"], now=NOW)
+    assert stored(world) == found
+
+
+def test_a_settled_day_that_was_cut_is_read_whole_once_it_may_be_split(world: World) -> None:
+    for slot, allowed in ((SETTLED, 0), (LATER, 60)):
+        world.sync(slot, days=1, types=["web"], sets=["page-query"], now=NOW, split_requests=allowed)
+    assert said(world) == (ROWS, False, True)
+
+
+def test_a_budget_that_was_too_small_is_spent_once_and_not_in_every_run(world: World) -> None:
+    asked = []
+    for slot in (SETTLED, LATER, LATER + timedelta(hours=1)):
+        before = len(world.emulator.requests(operation="query", property=BIG))
+        world.sync(slot, days=1, types=["web"], sets=["page-query"], now=NOW, split_requests=6)
+        asked.append(len(world.emulator.requests(operation="query", property=BIG)) - before)
+    assert asked[2] == 1, "the probe alone"

@@ -21,6 +21,7 @@ from sync.store.digest import storable
 from sync.store.memory import MemoryStore
 from sync.store.port import AlreadyComplete, Claimed, RunKey, Store
 from sync.store.postgres import PostgresStore
+from tests.integration.store.done import done_by
 from tests.postgres import Database
 
 RUN = RunKey("uid-1", "29000000")
@@ -180,8 +181,16 @@ def test_a_failed_run_is_done_again_without_its_finished_cells(store: Store) -> 
     store.write_cell(cell(row()), claimed(store), 1)
     store.finish_run(RUN, 1, RunSummary(state=State.FAILED), complete=False)
     assert store.claim_run(RUN, 2) == Claimed(previous_launch=1)
-    assert store.done_by_run(RUN) == {CELL}
-    assert store.done_by_run(NEXT) == frozenset()
+    assert done_by(store, RUN, CELL.property) == {CELL}
+    assert done_by(store, NEXT, CELL.property) == set()
+
+
+def test_the_ledger_remembers_how_a_cell_was_split(store: Store) -> None:
+    claimed(store)
+    for parts, allowed in ((0, 60), (4, 60), (4, 20)):
+        store.write_cell(replace(cell(row()), parts=parts, split_requests=allowed), RUN, 1)
+        (entry,) = store.ledger(CELL.property, CELL.day, CELL.day)
+        assert (entry.parts, entry.split_requests) == (parts, allowed)
 
 
 def test_two_launches_at_once_only_the_higher_one_commits(store: Store) -> None:
@@ -229,7 +238,7 @@ def test_many_writers_of_many_cells_do_not_disturb_each_other(store: Store) -> N
 
     with ThreadPoolExecutor(6) as pool:
         assert {result.inserted for result in pool.map(write, cells)} == {50}
-    assert store.done_by_run(RUN) == set(cells)
+    assert done_by(store, RUN, *{each.property for each in cells}) == set(cells)
 
 
 def test_codes_nobody_knows_are_kept_and_told_apart(store: Store) -> None:
@@ -254,7 +263,7 @@ def test_a_cell_that_another_schedule_wrote_since_is_not_done(store: Store) -> N
     other = RunKey("uid-2", RUN.run_id)
     store.write_cell(cell(row()), claimed(store), 1)
     store.write_cell(cell(row()), claimed(store, other), 1)
-    assert (store.done_by_run(RUN), store.done_by_run(other)) == (frozenset(), {CELL})
+    assert [done_by(store, run, CELL.property) for run in (RUN, other)] == [set(), {CELL}]
 
 
 def test_the_ledger_tells_days_of_one_property_in_order(store: Store) -> None:
@@ -351,4 +360,4 @@ def test_a_run_divided_anew_leaves_nothing_to_those_who_shared_it_before(store: 
     assert store.claim_run(whole, 2) == Claimed(0), "what a quarter completed is not the whole"
     with pytest.raises(Superseded):
         store.write_cell(cell(row(clicks=2)), before[3], 1)
-    assert store.done_by_run(whole) == {CELL}, "cells count, whoever did them"
+    assert done_by(store, whole, CELL.property) == {CELL}, "cells count, whoever did them"

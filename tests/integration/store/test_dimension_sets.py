@@ -29,6 +29,7 @@ from sync.store.memory import MemoryStore
 from sync.store.migrations import versions
 from sync.store.port import Claimed, RunKey, Store
 from sync.store.postgres import PostgresStore
+from tests.integration.store.done import done_by
 from tests.postgres import Database
 
 RUN, NEXT, THIRD = RunKey("uid-1", "29000000"), RunKey("uid-1", "29001440"), RunKey("uid-1", "29002880")
@@ -123,7 +124,7 @@ def test_what_happens_to_one_set_leaves_the_others_as_they_are(store: Store, nam
     claimed(store)
     for each in DIMENSION_SETS:
         write(store, each, ROWS[each])
-    assert store.done_by_run(RUN) == {cell_of(each) for each in DIMENSION_SETS}
+    assert done_by(store, RUN, cell_of(name).property) == {cell_of(each) for each in DIMENSION_SETS}
     write(store, name, ROWS[name][:1])
     assert {each: len(store.rows(cell_of(each))) for each in DIMENSION_SETS} == {
         each: len(ROWS[each][:1] if each == name else ROWS[each]) for each in DIMENSION_SETS

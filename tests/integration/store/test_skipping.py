@@ -15,13 +15,13 @@ from sync.plan.totals import Totals
 from sync.store.memory import MemoryStore
 from sync.store.port import LedgerEntry, RunKey, Store
 from sync.store.postgres import PostgresStore
+from tests.integration.store.done import done_by
 from tests.postgres import Database
 
 RUN, NEXT, THIRD = RunKey("uid-1", "29000000"), RunKey("uid-1", "29001440"), RunKey("uid-2", "29001440")
 NOW = datetime(2026, 11, 20, 4, tzinfo=UTC)
-CELLS = [
-    Cell("sc-domain:example.com", date(2026, 11, day), kind) for day in (3, 4) for kind in ("web", "image")
-]
+SITE = "sc-domain:example.com"
+CELLS = [Cell(SITE, date(2026, 11, day), kind) for day in (3, 4) for kind in ("web", "image")]
 SUMS = Totals(7, 90.5)
 
 
@@ -91,28 +91,28 @@ def test_a_skipped_cell_is_done_by_the_run_and_otherwise_as_it_was(store: Store,
     rows = {cell: list(store.rows(cell)) for cell in CELLS}
     time.now = NOW + timedelta(hours=3)
     store.skip_cells(CELLS[:3], NEXT, 1)
-    assert store.done_by_run(NEXT) == frozenset(CELLS[:3])
-    assert store.done_by_run(RUN) == frozenset(CELLS[3:])
+    assert done_by(store, NEXT, SITE) == set(CELLS[:3])
+    assert done_by(store, RUN, SITE) == set(CELLS[3:])
     assert entries(store) == {
         cell: replace(entry, run_id=NEXT.run_id if cell in CELLS[:3] else RUN.run_id)
         for cell, entry in before.items()
     }
     assert {cell: list(store.rows(cell)) for cell in CELLS} == rows
     store.skip_cells(CELLS[:3], NEXT, 1)
-    assert store.done_by_run(NEXT) == frozenset(CELLS[:3]), "safe to repeat"
+    assert done_by(store, NEXT, SITE) == set(CELLS[:3]), "safe to repeat"
 
 
 def test_nothing_to_skip_is_nothing_to_do(store: Store) -> None:
     filled(store)
     store.skip_cells([], NEXT, 1)
-    assert store.done_by_run(NEXT) == frozenset()
+    assert done_by(store, NEXT, SITE) == set()
 
 
 def test_a_cell_that_the_ledger_does_not_know_is_not_invented(store: Store) -> None:
     filled(store)
     stranger = Cell(CELLS[0].property, date(2026, 11, 9), "web")
     store.skip_cells([stranger, CELLS[0]], NEXT, 1)
-    assert store.done_by_run(NEXT) == frozenset(CELLS[:1])
+    assert done_by(store, NEXT, SITE) == set(CELLS[:1])
     assert stranger not in entries(store)
 
 
@@ -121,7 +121,7 @@ def test_a_launch_that_was_superseded_skips_nothing(store: Store) -> None:
     store.claim_run(NEXT, 2)
     with pytest.raises(Superseded):
         store.skip_cells(CELLS, NEXT, 1)
-    assert store.done_by_run(RUN) == frozenset(CELLS)
+    assert done_by(store, RUN, SITE) == set(CELLS)
 
 
 def test_runs_that_skip_and_write_the_same_cells_at_once_do_not_stand_in_each_others_way(
@@ -138,5 +138,5 @@ def test_runs_that_skip_and_write_the_same_cells_at_once_do_not_stand_in_each_ot
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(40)))
-    assert store.done_by_run(NEXT) | store.done_by_run(THIRD) == frozenset(CELLS)
+    assert done_by(store, NEXT, SITE) | done_by(store, THIRD, SITE) == set(CELLS)
     assert all(len(store.rows(cell)) == 2 for cell in CELLS)

@@ -144,7 +144,8 @@ class TinyStore:
     """A Store of dictionaries that can be told to fail."""
 
     cells: dict[Cell, FetchedCell] = field(default_factory=dict)
-    done: dict[RunKey, set[Cell]] = field(default_factory=dict)
+    by: dict[Cell, RunKey] = field(default_factory=dict)
+    """The run that wrote or skipped a cell last."""
     holder: dict[RunKey, int] = field(default_factory=dict)
     complete: dict[RunKey, RunSummary] = field(default_factory=dict)
     summaries: list[tuple[RunSummary, bool]] = field(default_factory=list)
@@ -203,11 +204,11 @@ class TinyStore:
             return CellResult(unchanged=len(old.rows), kept_because_empty=True)
         self.cells[fetched.cell] = fetched
         self.fetched_at[fetched.cell] = self.now()
-        self.done.setdefault(run, set()).add(fetched.cell)
+        self.by[fetched.cell] = run
         return CellResult(inserted=len(fetched.rows))
 
     def skip_cells(self, cells: Collection[Cell], run: RunKey, launch: int) -> None:
-        self.done.setdefault(run, set()).update(cells)
+        self.by.update(dict.fromkeys(cells, run))
 
     def finish_run(self, run: RunKey, launch: int, summary: RunSummary, *, complete: bool) -> None:
         self.summaries.append((summary, complete))
@@ -222,10 +223,13 @@ class TinyStore:
                 b"",
                 found.final,
                 found.saturated,
-                "",
+                self.by[cell].run_id,
                 0,
                 found.totals,
                 self.fetched_at[cell],
+                self.by[cell].schedule_uid,
+                found.parts,
+                found.split_requests,
             )
             for cell, found in self.cells.items()
             if cell.property == property_ and first <= cell.day <= last
@@ -245,9 +249,6 @@ class TinyStore:
                 old = found.get(cell.property, Synced(at, 0))
                 found[cell.property] = Synced(max(at, old.at), old.rows + len(self.cells[cell].rows))
         return found
-
-    def done_by_run(self, run: RunKey) -> frozenset[Cell]:
-        return frozenset(self.done.get(run, ()))
 
     def rows(self, cell: Cell) -> list[Row]:
         return sorted(self.cells[cell].rows)

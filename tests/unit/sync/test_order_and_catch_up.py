@@ -49,6 +49,9 @@ class Entry:
     rows: int = 0
     totals: Totals | None = None
     fetched_at: datetime | None = None
+    saturated: bool = False
+    parts: int = 0
+    split_requests: int = 0
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,21 @@ class Entry:
 def test_room_for_a_cell_is_guessed_on_the_safe_side(rows, impressions, expected):
     known = None if rows is None else Entry(Cell("a", LAST, "web"), rows=rows)
     assert expected_rows(known, Totals(0, impressions)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "impressions", "split_requests", "expected"),
+    [
+        pytest.param(80_000, 1e6, 0, CAP_ROWS, id="split before, and not any more"),
+        pytest.param(80_000, 1e6, 60, 100_000, id="by what its parts had"),
+        pytest.param(None, 100_000, 60, 300_000, id="by impressions, beyond the cap"),
+        pytest.param(None, 1e12, 6, 5 * CAP_ROWS, id="six requests bring four parts at most"),
+        pytest.param(49_000, 1e6, 60, 61_250, id="over the cap for the first time"),
+    ],
+)
+def test_the_parts_of_a_cell_are_in_memory_together(rows, impressions, split_requests, expected):
+    known = None if rows is None else Entry(Cell("a", LAST, "web"), rows=rows)
+    assert expected_rows(known, Totals(0, impressions), split_requests) == expected
 
 
 @pytest.mark.parametrize(

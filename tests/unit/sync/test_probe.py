@@ -10,7 +10,7 @@ import pytest
 from contract import ExitCode, RunSpec, State
 from sync.clock import ManualClock
 from sync.plan.cells import Cell, FetchedCell, Row
-from sync.plan.probe import Because, Fetch, Skip, decide, remembered
+from sync.plan.probe import Because, Fetch, Skip, decide, remembered, split_budget
 from sync.plan.totals import Totals
 from tests.unit.sync.fakes import SLOT, TODAY, FakeGoogle, days_of, row, spec, workspace
 from tests.unit.sync.test_run import DOMAIN, House
@@ -30,6 +30,9 @@ class Entry:
     final: bool = True
     totals: Totals | None = SAME
     fetched_at: datetime | None = NOW - timedelta(minutes=1)
+    saturated: bool = False
+    parts: int = 0
+    split_requests: int = 0
 
 
 @pytest.mark.parametrize(
@@ -87,6 +90,29 @@ class Entry:
 )  # fmt: skip
 def test_a_cell_is_fetched_or_skipped_for_a_reason(day, known, totals, decision):
     assert decide(Cell("sc-domain:a", day, "web"), known, totals, FRESH_FROM, NOW) == decision
+
+
+CUT, CUT_FURTHER = Entry(saturated=True), Entry(saturated=True, parts=4, split_requests=20)
+WHOLE = Entry(parts=8, split_requests=20)
+
+
+@pytest.mark.parametrize(
+    ("known", "allowed", "decision", "budget"),
+    [
+        pytest.param(CUT, 0, Skip(Because.SETTLED), 0, id="cut, and nothing may be spent"),
+        pytest.param(CUT, 1, Fetch(Because.SPLIT_FURTHER), 1, id="cut, and something may be spent now"),
+        pytest.param(CUT_FURTHER, 20, Skip(Because.SETTLED), 20, id="as much as may be spent was spent"),
+        pytest.param(CUT_FURTHER, 21, Fetch(Because.SPLIT_FURTHER), 21, id="more may be spent now"),
+        pytest.param(CUT_FURTHER, 0, Skip(Because.SETTLED), 20, id="cut further by another order"),
+        pytest.param(WHOLE, 60, Skip(Because.SETTLED), 60, id="nothing is cut any more"),
+        pytest.param(WHOLE, 0, Skip(Because.SETTLED), 20, id="made whole by another order"),
+        pytest.param(Entry(split_requests=20), 0, Skip(Because.SETTLED), 0, id="another order might split, and need not"),
+        pytest.param(None, 60, Fetch(Because.NEW), 60, id="never seen"),
+    ],
+)  # fmt: skip
+def test_splitting_is_taken_further_once_and_never_undone(known, allowed, decision, budget):
+    assert decide(Cell("sc-domain:a", SETTLED, "web"), known, SAME, FRESH_FROM, NOW, allowed) == decision
+    assert split_budget(known, allowed) == budget
 
 
 def test_24_hours_are_enough_even_on_a_day_of_25():

@@ -1,0 +1,1 @@
+ALTER TABLE {schema}.ledger DROP COLUMN split_requests;
