@@ -345,7 +345,7 @@ def named(*properties: str) -> PropertyFilter:
     return PropertyFilter(include=list(properties))
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 30) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 90) -> Any:
     """What the condition gives once it is true."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
