@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from datetime import date
 
 from sync.plan.catch_up import Pair
-from sync.plan.cells import Cell, CellResult, FetchedCell
+from sync.plan.cells import CellResult, FetchedCell
 from sync.plan.property_plan import PropertyPlan
 from sync.tally import Tally
 
@@ -20,9 +20,7 @@ _log = logging.getLogger(__name__)
 class PropertyRecord:
     """Of one property."""
 
-    def __init__(self, done: Collection[Cell]) -> None:
-        """`done` are the cells of the property that the run has committed before."""
-        self.done = set(done)
+    def __init__(self) -> None:
         self.committed = self.skipped = self.rows_written = 0
         self._final_days: set[tuple[Pair, date]] = set()
         self._density: dict[Pair, float] = {}
@@ -31,17 +29,12 @@ class PropertyRecord:
         """`final_days` are those that were final before this launch."""
         self._final_days = set(final_days)
 
-    def left_alone(self, cells: Collection[Cell]) -> None:
-        self.done.update(cells)
-        self.skipped = len(cells)
-
     def stored(self, fetched: FetchedCell, result: CellResult, impressions: float) -> None:
         """`impressions` are those that the probe shows of the cell's day."""
         cell = fetched.cell
         pair = (cell.search_type, cell.dimension_set)
         if impressions > 0:
             self._density[pair] = max(self._density.get(pair, 0.0), len(fetched.rows) / impressions)
-        self.done.add(cell)
         self.committed += 1
         self.rows_written += result.inserted + result.updated
         if fetched.final and not result.kept_because_empty:

@@ -76,7 +76,7 @@ class PropertySync:
         self._plan: PropertyPlan | None = None
         self._inspected = not launch.spec.limits.inspections_per_property
         self._probes: dict[SearchType, Probe] = {}
-        self._record = PropertyRecord(())
+        self._record = PropertyRecord()
         self._started: float | None = None
 
     def offer(self) -> Piece | None:
@@ -131,8 +131,8 @@ class PropertySync:
         entries = launch.store.ledger(self.property, span.first, span.last)
         older = launch.store.known_before(self.property, span.first)
         # Of this property only, and not before its turn: a run may have done more cells than fit into memory.
-        self._record = PropertyRecord([entry.cell for entry in entries if entry.is_done_by(launch.run)])
-        self._plan = PropertyPlan(self.property, spec, entries, older, self._record.done, launch.clock.now())
+        done = {entry.cell for entry in entries if entry.is_done_by(launch.run)}
+        self._plan = PropertyPlan(self.property, spec, entries, older, done, launch.clock.now())
         self._record.begun(self._plan.final_days())
         if self._plan.catch_up_days:
             tell_catch_up(self._plan, self.property, launch.tally)
@@ -162,7 +162,7 @@ class PropertySync:
         _log.debug("%s: %d skipped, fetched: %s", self.property, len(decided.skip), decided.reasons())
         with self._lock:
             self._steps.side_by_side(FIRST_CELLS, launch.spec.limits.cells_per_property)
-            self._record.left_alone(decided.skip)
+            self._record.skipped = len(decided.skip)
             self._steps.add(
                 Step(
                     partial(self._cell, todo.cell, todo.split_requests),
