@@ -18,10 +18,9 @@ from controller.model.bounds import read_summary
 from controller.model.codec import format_moment
 from controller.model.policy import Site
 from controller.model.schedule import ConcurrencyPolicy, Schedule
-from controller.model.status import Condition, ConditionType, CurrentRun, Outcome, RunState, Status
+from controller.model.status import GOOD, Condition, ConditionType, CurrentRun, Outcome, RunState, Status
 
 STUCK, UNLABELLED = "JobStuckTerminating", "JobLabelsRemoved"
-_GOOD = (Outcome.SUCCEEDED, Outcome.PARTIALLY_SUCCEEDED)
 _PACIFIC_MIDNIGHT = time(8, tzinfo=UTC)
 """Midnight in Pacific standard time: the end of a Search Console day, an hour early in summer."""
 
@@ -149,7 +148,7 @@ def _synced(status: Status) -> Answer:
     last = status.last_run
     if last is None:
         return "Unknown", "NoRunYet", "No run has finished yet."
-    state = "True" if last.outcome in _GOOD else "False"
+    state = "True" if last.outcome in GOOD else "False"
     reason = last.outcome.value if state == "True" else last.reason or last.outcome.value
     detail = f": {last.message}" if last.message else ""
     return (
@@ -165,7 +164,7 @@ def _degraded(schedule: Schedule, status: Status, now: datetime) -> Answer:
         number = status.consecutive_failures
         name_taken = last is not None and last.reason == "NameConflict"
         why = (
-            f"; last: {last.reason}: {last.message}" if last is not None and last.outcome not in _GOOD else ""
+            f"; last: {last.reason}: {last.message}" if last is not None and last.outcome not in GOOD else ""
         )
         many = "1 run in a row has" if number == 1 else f"{number} runs in a row have"
         return "True", "NameConflict" if name_taken else "RunsFailing", f"{many} not succeeded{why}"

@@ -23,6 +23,7 @@ from controller.model.schedule import ConcurrencyPolicy, RetryPolicy, Schedule
 from controller.model.status import (
     DECISIONS_LIMIT,
     ERRORS_LIMIT,
+    GOOD,
     HISTORY_LIMIT,
     ActiveLaunch,
     AttemptError,
@@ -60,8 +61,7 @@ _LAUNCH_COUNTERS = {
     Outcome.LOST: "lost",
     Outcome.RESULT_UNKNOWN: "unknown",
 }
-_GOOD = (Outcome.SUCCEEDED, Outcome.PARTIALLY_SUCCEEDED)
-_QUIET = (*_GOOD, Outcome.SNOOZED, Outcome.CONTINUES, Outcome.SUPERSEDED)
+_QUIET = (*GOOD, Outcome.SNOOZED, Outcome.CONTINUES, Outcome.SUPERSEDED)
 
 
 class Draft:
@@ -292,7 +292,7 @@ class Draft:
         self._set_runs(item for item in self.status.runs if item.run_id != run.run_id)
         if outcome is not Outcome.SUPERSEDED:
             self.change(last_run=record, last_summary=bounds.short_summary(summary) if summary else "")
-        if outcome in _GOOD:
+        if outcome in GOOD:
             self.change(
                 consecutive_failures=0,
                 last_success_at=_latest(self.status.last_success_at, finished),

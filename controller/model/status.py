@@ -37,6 +37,10 @@ class Outcome(StrEnum):
     """Of a run that only waited when a newer slot came due."""
 
 
+GOOD = (Outcome.SUCCEEDED, Outcome.PARTIALLY_SUCCEEDED)
+"""Something was synced, and nothing is to be done again."""
+
+
 class RunState(StrEnum):
     """Where the current run stands."""
 

@@ -15,10 +15,10 @@ from typing import cast
 
 from contract.dimension_sets import dimensions_of
 from contract.run_spec import DataState
-from sync.google.pages import PAGE_ROWS, Gathered, gather
+from sync.google.pages import Gathered, gather
 from sync.google.queries import AskPage, Filter, Grouping
 from sync.google.split import split
-from sync.plan.cells import AppearanceRow, Cell, DimensionRow, HourRow
+from sync.plan.cells import PAGE_ROWS, AppearanceRow, Cell, DimensionRow, HourRow
 from sync.plan.windows import pacific_day
 
 HOURLY = "hourly_all"

@@ -16,11 +16,7 @@ from typing import Any
 from sync.errors import BadAnswer
 from sync.google.answers import Decoded, Key, Page
 from sync.google.prints import UnreadRows, digest_of_prints
-from sync.plan.cells import AnyRow
-
-PAGE_ROWS = 25_000
-CAP_ROWS = 50_000
-"""Google shows no more of a property, day and search type, whatever is asked."""
+from sync.plan.cells import CAP_ROWS, PAGE_ROWS, AnyRow
 
 MENDING_REQUESTS = 12
 

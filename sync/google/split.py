@@ -20,9 +20,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from sync.google.answers import Page
-from sync.google.pages import PAGE_ROWS, Gathered, gather
+from sync.google.pages import Gathered, gather
 from sync.google.queries import AskPage, Filter, Grouping
-from sync.plan.cells import AnyRow, DimensionRow
+from sync.plan.cells import PAGE_ROWS, AnyRow, DimensionRow
 
 ORDER = ("device", "country", "page")
 MAX_EXPRESSION = 4096

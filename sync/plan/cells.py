@@ -14,6 +14,12 @@ from typing import NamedTuple
 from contract.dimension_sets import DimensionSet, SearchType
 from sync.plan.totals import Totals
 
+PAGE_ROWS = 25_000
+"""The most rows that Google gives in one answer."""
+
+CAP_ROWS = 50_000
+"""Google shows no more of a property, day and search type, whatever is asked."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:

@@ -10,11 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sync.plan.cells import CAP_ROWS
 from sync.plan.probe import Known
 from sync.plan.totals import Totals
-
-CAP_ROWS = 50_000
-"""Google shows no more of a cell."""
 
 ROWS_PER_IMPRESSION = 3
 """A row has an impression at least, but sums by page were seen at three times the sums by property."""

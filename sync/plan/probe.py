@@ -12,14 +12,12 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from sync.plan.cells import Cell, FetchedCell
+from sync.plan.cells import PAGE_ROWS, Cell, FetchedCell
 from sync.plan.totals import Totals
 from sync.plan.windows import EDGE_DAYS, oldest_kept, pacific_day
 
 REREAD_AFTER = timedelta(hours=24)
 """A cell that may still change is read again after this long, and on every new Pacific day."""
-
-FULL_PAGE_ROWS = 25_000
 
 
 class Because(StrEnum):
@@ -127,7 +125,7 @@ def remembered(fetched: FetchedCell, totals: Totals) -> Totals | None:
     Doubts are: rows in quarantine, pages that do not fit together, and pages that were full to the last row with nothing
     behind them, which is what a lost page looks like.
     """
-    full = not fetched.saturated and len(fetched.rows) > 0 and len(fetched.rows) % FULL_PAGE_ROWS == 0
+    full = not fetched.saturated and len(fetched.rows) > 0 and len(fetched.rows) % PAGE_ROWS == 0
     return None if fetched.quarantined or not fetched.consistent or full else totals
 
 

@@ -17,7 +17,7 @@ import pytest
 from contract import ExitCode, FailureClass, State
 from emulator import Account, Config, EmulatorThread, Property, run_emulator
 from emulator.pacific import Stage
-from sync.google.pages import CAP_ROWS, PAGE_ROWS
+from sync.plan.cells import CAP_ROWS, PAGE_ROWS
 from tests.integration.faults.world import (
     ACME,
     BLOG,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from contract import ContractError, Limits, Window
 from sync.plan.catch_up import catch_up, reach
-from sync.plan.cells import Cell
-from sync.plan.order import CAP_ROWS, Synced, expected_rows, in_order, likely_rows
+from sync.plan.cells import CAP_ROWS, Cell
+from sync.plan.order import Synced, expected_rows, in_order, likely_rows
 from sync.plan.totals import Totals
 from sync.plan.windows import Days, oldest_kept, regular, settled
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from sync.errors import BadAnswer
 from sync.google.answers import Page
-from sync.google.pages import CAP_ROWS, MENDING_REQUESTS, STALE_PAGES, Gathered, gather
-from sync.plan.cells import Row
+from sync.google.pages import MENDING_REQUESTS, STALE_PAGES, Gathered, gather
+from sync.plan.cells import CAP_ROWS, Row
 
 Rows = list[Row]
 

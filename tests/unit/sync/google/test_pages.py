@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sync.errors import BadAnswer
 from sync.google import pages
 from sync.google.answers import Page
-from sync.google.pages import CAP_ROWS, PAGE_ROWS, gather
-from sync.plan.cells import Row
+from sync.google.pages import gather
+from sync.plan.cells import CAP_ROWS, PAGE_ROWS, Row
 from tests.script import Script
 
 

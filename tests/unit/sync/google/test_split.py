@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from contract.run_spec import DataState
 from sync.google.answers import Page
 from sync.google.fetch import fetch
-from sync.google.pages import CAP_ROWS, Gathered
+from sync.google.pages import Gathered
 from sync.google.queries import Filter, Grouping, query_body
 from sync.google.split import best_prefix, heaviest_half
-from sync.plan.cells import Cell, DimensionRow, Row, TotalsRow
+from sync.plan.cells import CAP_ROWS, Cell, DimensionRow, Row, TotalsRow
 from tests.unit.sync.fakes import TODAY
 
 CELL = Cell("sc-domain:a", TODAY, "web")
